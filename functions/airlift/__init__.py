@@ -1,0 +1,1 @@
+"""Airlift's domain: what an incident is, what may be restored, from which point, in which order."""

@@ -1,0 +1,25 @@
+"""Names of restored resources: derived, never random, so that a repeated call means the same thing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airlift.restore.base import Target
+
+
+def derived_name(target: Target, source_name: str, *, alphabet: str, longest: int, lower: bool = False) -> str:
+    """`<source name>-<recovery id>-<attempt>`, within the service's alphabet and length.
+
+    The recovery id (`r-YYYYMMDD-<account>-<4 hex>`) carries no resource, so when the source's name has to be cut or
+    changed, a hash of the whole of it keeps two resources apart.
+    """
+    suffix = f"-{target.recovery_id}-{target.attempt}"
+    clean = re.sub(f"[^{alphabet}]+", "-", source_name.lower() if lower else source_name).strip("-.")
+    room = longest - len(suffix)
+    if clean != source_name or len(clean) > room:
+        mark = hashlib.sha256(source_name.encode()).hexdigest()[:6]
+        clean = f"{clean[: room - 7].rstrip('-.')}-{mark}".lstrip("-")
+    return clean + suffix

@@ -1,0 +1,113 @@
+"""The small interface behind which each family of resource types stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Clients(Protocol):
+    """Gives a boto3 client of a service in the recovery account and Region."""
+
+    def __call__(self, service: str) -> Any:
+        """`service` is boto3's name of it, for example "dynamodb"."""
+        ...
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """One recovery point as the restore-access vault shows it."""
+
+    arn: str
+    resource_arn: str
+    """ARN of the source resource in the compromised account."""
+    resource_type: str
+    """AWS Backup's name of the type, for example "DynamoDB"."""
+    created_at: datetime
+    size_bytes: int = 0
+    restore_metadata: Mapping[str, str] = field(default_factory=dict)
+    """GetRecoveryPointRestoreMetadata's answer without nulls; empty if it could not be read."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one attempt restores to: the plan's values for this resource, defaults and overrides merged."""
+
+    recovery_id: str
+    account: str
+    """The recovery account."""
+    region: str
+    attempt: int
+    """Counts from 1; names derive from it, so that a second attempt never meets the first one's leftovers."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Metadata keys that the plan sets for the type or resource; they win over the family's own."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The plan's settings that are no metadata key, such as `subnetIds` or `deletionProtection`."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a COMPLETED restore job left behind."""
+
+    point: RecoveryPoint
+    target: Target
+    metadata: Mapping[str, str]
+    """The metadata that was frozen for, and sent with, this attempt."""
+    created_resource_arn: str
+    status_message: str = ""
+    """The job's StatusMessage: a COMPLETED S3 job may say there that objects failed."""
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """Answer of a finishing step: done, or to be taken up again in so many seconds."""
+
+    done: bool
+    again_in_seconds: int = 0
+    doing: str = ""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Answer of a validation: `ok`, and in words what was looked at or what was wrong."""
+
+    ok: bool
+    how: str
+
+
+class Family(Protocol):
+    """One family of resource types. Instances hold no state; every call may be repeated."""
+
+    resource_types: tuple[str, ...]
+    """AWS Backup's type names that this family restores."""
+    accepted_keys: frozenset[str]
+    """Metadata keys in their documented spelling; anything else is refused by the plan's checker."""
+    option_keys: frozenset[str]
+    """Keys of `Target.options` that this family reads."""
+    copies_source_tags: bool
+    """Whether CopySourceTagsToRestoredResource may be sent: for some types the job fails if it is."""
+    concurrent_restores: int | None
+    """How many restores of this family may run at once in an account; None if AWS states no limit."""
+
+    def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
+        """The complete StartRestoreJob metadata.
+
+        Raises `airlift.errors.MetadataRefused` if the plan lacks what the type needs.
+        """
+        ...
+
+    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
+        """Makes or checks what must exist before the job starts. May be repeated."""
+        ...
+
+    def finish(self, clients: Clients, restored: Restored) -> Finishing:
+        """Does what AWS Backup leaves undone. Never waits: what takes minutes is taken up again by the loop."""
+        ...
+
+    def validate(self, clients: Clients, restored: Restored) -> Validation:
+        """Looks at the restored resource, cheaply and honestly."""
+        ...
