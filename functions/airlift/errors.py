@@ -129,3 +129,7 @@ class Superseded(AirliftError):
 
 class Stopped(AirliftError):
     """Somebody stopped the execution, or it timed out."""
+
+
+class Unavailable(AirliftError):
+    """An AWS service throttled, failed or could not be reached beyond the SDK's own retries; retried by name."""

@@ -1,0 +1,25 @@
+"""boto3 clients, made once per execution environment and Region."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+MPA_REGION = "us-east-1"
+"""Multi-party approval answers only here (docs.aws.amazon.com/mpa/latest/userguide/mpa-region-support.html)."""
+
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=20,
+    user_agent_extra="airlift",
+)
+
+
+@lru_cache(maxsize=64)
+def client(service: str, region: str | None = None) -> Any:
+    """A client of `service` in `region`, or in the function's own Region."""
+    return boto3.client(service, region_name=region, config=_CONFIG)
