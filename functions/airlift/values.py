@@ -1,0 +1,41 @@
+"""Times and words that come from outside, made safe to use."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_ISO_8601 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+_RFC_1123 = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|UTC|[+-][0-9]{4})"
+)
+_PUNCTUATION = frozenset(" .,:;_/@+=()'-")
+
+
+def parse_time(value: object) -> datetime:
+    """An aware UTC time from the forms AWS sends: ISO 8601 with Z or an offset, RFC 1123, seconds since 1970.
+
+    A time without a zone is refused: an error of some hours would move the cut-off past the attack.
+    Raises ValueError for anything else.
+    """
+    try:
+        if isinstance(value, str) and _ISO_8601.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        if isinstance(value, str) and _RFC_1123.fullmatch(value):
+            parsed = parsedate_to_datetime(value)  # naive for -0000, which means UTC
+            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError) as outside:
+        raise ValueError("The time lies outside the calendar.") from outside
+    raise ValueError("Not a time with a zone, such as 2026-10-01T02:14:07Z.")
+
+
+def safe_text(text: str, longest: int = 100) -> str:
+    """At most `longest` characters of the text: letters and digits of any script, harmless punctuation only."""
+    spaced = " ".join(unicodedata.normalize("NFKC", text[: longest * 4]).split())
+    return "".join(c for c in spaced if c.isalnum() or c in _PUNCTUATION)[:longest].strip()
