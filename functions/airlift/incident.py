@@ -1,8 +1,8 @@
 """What an event says about an attack, and what the recovery plan lets it start.
 
 An event reaches this account by one hop of forwarding: `account` in its envelope is the sender (the security
-account that gathers findings), the affected account is in the detail or, for an alarm, in the plan. Text in an
-event may have been written by an attacker: it is cut, cleaned and shown, never interpreted.
+account that gathers findings), the affected account is in the detail or, for an alarm, in the plan. Text in
+an event may have been written by an attacker: it is cut, cleaned and shown, never interpreted.
 
 A new kind of trigger is one small reader in `_READERS` and one row in `_PERMISSIONS`.
 """
@@ -15,17 +15,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from airlift.errors import AccountNotInPlan, InvalidInput, NotBelieved, TriggerNotAllowed
+from airlift.errors import InvalidInput, NotBelieved, TriggerNotAllowed
 from airlift.values import parse_time, safe_text
 
 if TYPE_CHECKING:
-    from airlift.plan import Plan
+    from airlift.plan import Allow, Plan
 
 Kind = Literal["guardDuty", "alarm", "securityHub", "health", "custom"]
-Allow = Literal["notify", "check", "request"]
 Event = Mapping[str, Any]
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -33,7 +31,7 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _ALARM_ARN = re.compile(r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:[^\x00-\x1f\x7f]{1,255}")
 _ID = re.compile(r"[A-Za-z0-9:/._-]{1,300}")
 _TYPE = re.compile(r"[A-Za-z0-9:/.!_&-]{1,200}")
-# The envelope's `time` has whole seconds and clocks differ a little; what lies further ahead has not been seen.
+# The envelope's `time` has whole seconds and clocks differ a little; nobody has seen what lies further ahead.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -43,7 +41,7 @@ class Incident:
 
     `trigger_id` is the same for repeats and updates of one finding. `account` is None for an alarm, which the
     plan maps to its account by `alarm_arn`. `first_sign` is aware UTC, None if the event gives none;
-    `first_sign_from` says in words where it comes from or why it is missing. `severity` is GuardDuty's, 1 to 10.
+    `first_sign_from` says in words where it comes from or why it is missing. `severity` is a number, 1 to 10.
     """
 
     kind: Kind
@@ -93,8 +91,9 @@ def read_event(event: Event) -> Incident:
 def decide(incident: Incident, plan: Plan) -> Decision:
     """What the plan lets this incident start.
 
-    Raises NotBelieved if its sender is not one of the plan's detectors, TriggerNotAllowed if the plan lets
-    this trigger do nothing, AccountNotInPlan if the affected account is not protected.
+    Only detectors are believed, so a protected account can start nothing, neither for itself nor for another.
+    Raises NotBelieved if the sender is no detector, TriggerNotAllowed if the plan lets this trigger do nothing,
+    AccountNotInPlan if the affected account is not protected.
     """
     if not plan.believes(incident.sender):
         raise NotBelieved(
@@ -104,24 +103,13 @@ def decide(incident: Incident, plan: Plan) -> Decision:
         )
     permission = _PERMISSIONS[incident.kind](incident, plan)
     account = plan.account(permission.account)
-    if account is None:
-        raise AccountNotInPlan(
-            f"Account {permission.account} is not in the recovery plan.",
-            "Add it with its source vaults under accounts if it is to be recovered.",
-        )
     first_sign, first_sign_from = incident.first_sign, incident.first_sign_from
     if first_sign and permission.look_back:
         first_sign -= permission.look_back
         first_sign_from += (
             f", minus lookBackMinutes {permission.look_back // timedelta(minutes=1)} of the plan"
         )
-    return Decision(
-        permission.allow,
-        permission.account,
-        tuple(vault.arn for vault in account.vaults),
-        first_sign,
-        first_sign_from,
-    )
+    return Decision(permission.allow, account.id, account.vault_arns, first_sign, first_sign_from)
 
 
 @dataclass(frozen=True)
@@ -138,13 +126,11 @@ def _guard_duty_permission(incident: Incident, plan: Plan) -> _Permission:
         raise TriggerNotAllowed(
             "The recovery plan lets GuardDuty findings start nothing.", "Add triggers.guardDuty to the plan."
         )
-    severe = incident.severity is not None and incident.severity >= trigger.minimum_severity
-    listed = any(fnmatchcase(incident.finding_type, pattern) for pattern in trigger.types)
-    if not (severe or listed):
+    if not trigger.takes(incident.finding_type, incident.severity):
         raise TriggerNotAllowed(
             f"The finding's severity {incident.severity} is below {trigger.minimum_severity} and its type "
             f"{incident.finding_type} is not listed in the plan.",
-            "Lower triggers.guardDuty.minimumSeverity or add the type to triggers.guardDuty.types if it should.",
+            "If it should start something, lower minimumSeverity or extend types in triggers.guardDuty.",
         )
     if incident.account is None:
         raise InvalidInput("The finding names no affected account.", "Send it with detail.accountId.")
@@ -153,13 +139,13 @@ def _guard_duty_permission(incident: Incident, plan: Plan) -> _Permission:
 
 def _alarm_permission(incident: Incident, plan: Plan) -> _Permission:
     """An alarm names neither the affected account nor the onset: the plan does, by the alarm's ARN."""
-    for alarm in plan.triggers.alarms:
-        if alarm.arn == incident.alarm_arn:
-            return _Permission(alarm.allow, alarm.account, timedelta(minutes=alarm.look_back_minutes))
-    raise TriggerNotAllowed(
-        f"The alarm {_shown(incident.alarm_arn)} is not in the recovery plan.",
-        "Add it with its account under triggers.alarms if it is to start a recovery.",
-    )
+    alarm = plan.triggers.alarm(incident.alarm_arn or "")
+    if alarm is None:
+        raise TriggerNotAllowed(
+            f"The alarm {_shown(incident.alarm_arn)} is not in the recovery plan.",
+            "Add it with its account under triggers.alarms if it is to start a recovery.",
+        )
+    return _Permission(alarm.allow, alarm.account, timedelta(minutes=alarm.look_back_minutes))
 
 
 _PERMISSIONS: Mapping[Kind, Callable[[Incident, Plan], _Permission]] = {

@@ -36,6 +36,6 @@ def parse_time(value: object) -> datetime:
 
 
 def safe_text(text: str, longest: int = 100) -> str:
-    """At most `longest` characters of the text: letters and digits of any script, harmless punctuation only."""
+    """Letters and digits of any script and harmless punctuation of the text, at most `longest` characters."""
     spaced = " ".join(unicodedata.normalize("NFKC", text[: longest * 4]).split())
     return "".join(c for c in spaced if c.isalnum() or c in _PUNCTUATION)[:longest].strip()
