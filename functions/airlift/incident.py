@@ -10,12 +10,11 @@ A new kind of trigger is one small reader in `_READERS` and one row in `_PERMISS
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from airlift.errors import InvalidInput, NotBelieved, TriggerNotAllowed
 from airlift.values import parse_time, safe_text
@@ -26,11 +25,20 @@ if TYPE_CHECKING:
 Kind = Literal["guardDuty", "alarm", "securityHub", "health", "custom"]
 Event = Mapping[str, Any]
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
-_ALARM_ARN = re.compile(r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:[^\x00-\x1f\x7f]{1,255}")
-_ID = re.compile(r"[A-Za-z0-9:/._-]{1,300}")
-_TYPE = re.compile(r"[A-Za-z0-9:/.!_&-]{1,200}")
+
+class _Form(NamedTuple):
+    pattern: re.Pattern[str]
+    words: str
+
+
+_ACCOUNT = _Form(re.compile(r"[0-9]{12}"), "an account of 12 digits")
+_REGION = _Form(re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]"), "a Region")
+_ID = _Form(re.compile(r"[A-Za-z0-9:/._-]{1,300}"), "an id")
+_TYPE = _Form(re.compile(r"[A-Za-z0-9:/.!_&-]{1,200}"), "a finding type")
+_ALARM_ARN = _Form(
+    re.compile(r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:[^\x00-\x1f\x7f]{1,255}"),
+    "an alarm's ARN",
+)
 # The envelope's `time` has whole seconds and clocks differ a little; nobody has seen what lies further ahead.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -92,8 +100,8 @@ def decide(incident: Incident, plan: Plan) -> Decision:
     """What the plan lets this incident start.
 
     Only detectors are believed, so a protected account can start nothing, neither for itself nor for another.
-    Raises NotBelieved if the sender is no detector, TriggerNotAllowed if the plan lets this trigger do nothing,
-    AccountNotInPlan if the affected account is not protected.
+    Raises NotBelieved if the sender is no detector, TriggerNotAllowed if the plan lets this trigger do
+    nothing, AccountNotInPlan if the affected account is not protected.
     """
     if not plan.believes(incident.sender):
         raise NotBelieved(
@@ -172,14 +180,14 @@ def _guard_duty(event: Event) -> Incident:
     first_sign, first_sign_from = _earliest(event, signs)
     return Incident(
         kind="guardDuty",
-        trigger_id=_required(event, "detail.id", _ID, "a finding's id"),
-        account=_required(event, "detail.accountId", _ACCOUNT, "an account of 12 digits"),
-        sender=_required(event, "account", _ACCOUNT, "an account of 12 digits"),
-        region=_required(event, "region", _REGION, "a Region"),
+        trigger_id=_required(event, "detail.id", _ID),
+        account=_required(event, "detail.accountId", _ACCOUNT),
+        sender=_required(event, "account", _ACCOUNT),
+        region=_required(event, "region", _REGION),
         first_sign=first_sign,
         first_sign_from=first_sign_from,
         severity=_severity(event),
-        finding_type=_required(event, "detail.type", _TYPE, "a finding type"),
+        finding_type=_required(event, "detail.type", _TYPE),
         title=_title(event, "detail.title"),
     )
 
@@ -199,21 +207,18 @@ def _alarm(event: Event) -> Incident:
         )
     arns = _at(event, "resources")
     arn = _required(
-        {"resources[0]": arns[0] if isinstance(arns, list) and arns else None},
-        "resources[0]",
-        _ALARM_ARN,
-        "an alarm's ARN",
+        {"resources": arns[0] if isinstance(arns, list) and arns else None}, "resources", _ALARM_ARN
     )
     first_sign, first_sign_from = _earliest(
         event, [("the time at which the alarm changed to ALARM", _at(event, "detail.state.timestamp"))]
     )
-    when = first_sign.isoformat() if first_sign else _required(event, "id", _ID, "an event's id")
+    when = first_sign.isoformat() if first_sign else _required(event, "id", _ID)
     return Incident(
         kind="alarm",
         trigger_id=f"{arn} {when}",
         account=None,
-        sender=_required(event, "account", _ACCOUNT, "an account of 12 digits"),
-        region=_required(event, "region", _REGION, "a Region"),
+        sender=_required(event, "account", _ACCOUNT),
+        region=_required(event, "region", _REGION),
         first_sign=first_sign,
         first_sign_from=first_sign_from,
         severity=None,
@@ -236,22 +241,22 @@ def _at(value: object, path: str) -> Any:
     return value
 
 
-def _required(event: Event, path: str, form: re.Pattern[str], words: str) -> str:
+def _required(event: Event, path: str, form: _Form) -> str:
     value = _at(event, path)
-    if isinstance(value, str) and form.fullmatch(value):
+    if isinstance(value, str) and form.pattern.fullmatch(value):
         return value
     found = "missing" if value is None else "malformed"
-    raise InvalidInput(f"The event's {path} is {found}.", f"Send it with {words} in {path}.")
+    raise InvalidInput(f"The event's {path} is {found}.", f"Send it with {form.words} in {path}.")
 
 
 def _severity(event: Event) -> float | None:
     value = _at(event, "detail.severity")
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 10:
         return float(value)
     raise InvalidInput(
-        "The event's detail.severity is malformed.", "Send it with a number in detail.severity."
+        "The event's detail.severity is malformed.", "Send it with a number up to 10 in detail.severity."
     )
 
 
@@ -280,7 +285,7 @@ def _earliest(event: Event, signs: Iterable[tuple[str, object]]) -> tuple[dateti
     signs = list(signs)
     sent = _time_or_none(_at(event, "time"))
     times = [(time, words) for words, value in signs if (time := _time_or_none(value))]
-    past = [(time, words) for time, words in times if sent is None or time <= sent + _CLOCK_TOLERANCE]
+    past = [(time, words) for time, words in times if sent is None or time - _CLOCK_TOLERANCE <= sent]
     if past:
         return min(past)
     return None, f"{signs[0][0]} is {'later than the event' if times else 'missing or unreadable'}"

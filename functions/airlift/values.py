@@ -23,16 +23,23 @@ def parse_time(value: object) -> datetime:
     Raises ValueError for anything else.
     """
     try:
-        if isinstance(value, str) and _ISO_8601.fullmatch(value):
-            return datetime.fromisoformat(value).astimezone(UTC)
-        if isinstance(value, str) and _RFC_1123.fullmatch(value):
-            parsed = parsedate_to_datetime(value)  # naive for -0000, which means UTC
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
+        time = _parsed(value)
     except (OverflowError, OSError) as outside:
         raise ValueError("The time lies outside the calendar.") from outside
-    raise ValueError("Not a time with a zone, such as 2026-10-01T02:14:07Z.")
+    if time is None or time.year < 1970:
+        raise ValueError("Not a time with a zone, such as 2026-10-01T02:14:07Z.")
+    return time
+
+
+def _parsed(value: object) -> datetime | None:
+    if isinstance(value, str) and _ISO_8601.fullmatch(value):
+        return datetime.fromisoformat(value).astimezone(UTC)
+    if isinstance(value, str) and _RFC_1123.fullmatch(value):
+        parsed = parsedate_to_datetime(value)  # naive for -0000, which means UTC
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    return None
 
 
 def safe_text(text: str, longest: int = 100) -> str:
