@@ -1,0 +1,214 @@
+"""What the recovery plan is made of. `airlift.plan` holds the whole and answers questions about it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+
+from airlift.arns import AccountId, AlarmArn, Arn, TeamArn, VaultArn
+from airlift.documents import Document, refuse
+
+Allow = Literal["notify", "check", "request"]
+"""What a trigger may start: a message, the readiness checks as well, or the request for access as well."""
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Pattern = Annotated[str, Field(min_length=1)]
+"""Compared with regard to case; `*`, `?` and `[…]` as in a shell."""
+
+
+class Vault(Document):
+    """A source vault: a logically air-gapped vault of a protected account."""
+
+    arn: VaultArn
+    approval_team_arn: TeamArn | None = None
+    """With it the readiness checks can look at the team before the vault has to be asked for."""
+
+    @property
+    def name(self) -> str:
+        """The vault's name, the last part of its ARN."""
+        return self.arn.rpartition(":")[2]
+
+    @property
+    def region(self) -> str:
+        """The Region the vault lies in."""
+        return Arn.parse(self.arn).region
+
+
+class Account(Document):
+    """A protected account and its vaults, in the order in which they are preferred."""
+
+    id: AccountId
+    name: str = ""
+    vaults: Annotated[tuple[Vault, ...], Field(min_length=1)]
+
+    @property
+    def vault_arns(self) -> tuple[str, ...]:
+        """ARNs of the source vaults, the preferred one first."""
+        return tuple(vault.arn for vault in self.vaults)
+
+
+class Trigger(Document):
+    """What one kind of event may start."""
+
+    allow: Allow
+
+
+class GuardDuty(Trigger):
+    """Findings are taken that are severe enough or whose type is listed."""
+
+    minimum_severity: Annotated[float, Field(ge=1, le=10)] = 7
+    """7 is the lower end of High (guardduty_findings-severity.html)."""
+    types: tuple[Pattern, ...] = ()
+
+    def takes(self, finding_type: str, severity: float | None) -> bool:
+        """Whether a finding is severe enough, or of a listed type."""
+        return (severity is not None and severity >= self.minimum_severity) or _any(self.types, finding_type)
+
+
+class Alarm(Trigger):
+    """A CloudWatch alarm. Its event names no affected account, so the plan does."""
+
+    arn: AlarmArn
+    account: AccountId
+    look_back_minutes: Annotated[int, Field(ge=0, le=10080)] = 60
+    """How long before the alarm the first sign of compromise is taken to be."""
+
+
+class Triggers(Document):
+    """What is absent may start nothing."""
+
+    guard_duty: GuardDuty | None = None
+    security_hub: Trigger | None = None
+    health: Trigger | None = None
+    custom: Trigger | None = None
+    alarms: tuple[Alarm, ...] = ()
+
+    def alarm(self, arn: str) -> Alarm | None:
+        """The entry for this alarm, None if the plan has none."""
+        return next((alarm for alarm in self.alarms if alarm.arn == arn), None)
+
+
+class Approval(Document):
+    """How often people are asked again."""
+
+    requests_after_expiry: Annotated[int, Field(ge=0, le=5)] = 1
+    cool_down_minutes: Annotated[int, Field(ge=0, le=10080)] = 60
+    """After a rejection or expiry, events start no new request for so long; people may."""
+
+
+class Points(Document):
+    """Which recovery points are clean enough. A point with a malware finding is never taken."""
+
+    margin_minutes: Annotated[int, Field(ge=0, le=10080)] = 15
+    """Points are taken from at or before the first sign of compromise minus this."""
+    statuses: Annotated[
+        tuple[Literal["COMPLETED", "AVAILABLE", "STOPPED", "PARTIAL"], ...], Field(min_length=1)
+    ] = ("COMPLETED", "AVAILABLE")
+    malware: Literal["acceptUnknown", "requireClean"] = "acceptUnknown"
+    """Never scanned is unknown, as is a scan with issues; only EBS, EC2 and S3 can be scanned."""
+    maximum_age_days: Annotated[int, Field(ge=1)] | None = None
+    candidates: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many points per resource are kept to fall back on, the newest included."""
+
+
+class Retries(Document):
+    """What follows when a restore job fails."""
+
+    environment_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    back_off_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    unknown_failure: Literal["hold", "nextPoint"] = "hold"
+    hold_type_after: Annotated[int, Field(ge=1, le=100)] = 3
+    """When so many first restores of a type fail alike, the type is held for the operator."""
+
+
+class Objectives(Document):
+    """What the report measures the recovery against."""
+
+    rto_minutes: Annotated[int, Field(ge=1)] | None = None
+    """From the trigger to the last restore."""
+    rpo_minutes: Annotated[int, Field(ge=0)] | None = None
+    """From a resource's recovery point to the first sign of compromise."""
+
+
+class Matcher(Document):
+    """All criteria that are given must hold; a criterion holds if any of its patterns matches."""
+
+    types: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
+    arns: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
+    names: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Matcher:
+        if self.types is None and self.arns is None and self.names is None:
+            raise refuse("This matches nothing.", "Give types, arns or names.")
+        return self
+
+    def matches(self, resource_type: str, resource_arn: str, name: str | None = None) -> bool:
+        """Whether the resource meets every criterion; one without a name meets no criterion for names."""
+        criteria = ((self.types, resource_type), (self.arns, resource_arn), (self.names, name))
+        return all(patterns is None or _any(patterns, value) for patterns, value in criteria)
+
+
+class Exclusion(Matcher):
+    """What is left alone; it is reported as skipped, with this reason."""
+
+    reason: Name = "excluded by the plan"
+
+
+class Wave(Document):
+    """Resources that are restored before those of the next wave."""
+
+    name: Name
+    match: Annotated[tuple[Matcher, ...], Field(min_length=1)]
+    priority: tuple[Matcher, ...] = ()
+    """What matches the first goes first, what matches none goes last."""
+    on_failure: Literal["continue", "halt"] = "continue"
+    """`halt`: the next wave waits for the operator if a resource of this one was not restored."""
+    pause_before: bool = False
+    objectives: Objectives = Objectives()
+
+
+class Settings(Document):
+    """Settings of a restore: StartRestoreJob's metadata, and beside it the options of the type's family."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
+
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """Everything beside the metadata, such as `subnetIds`."""
+        return self.__pydantic_extra__
+
+
+class ResourceSettings(Settings):
+    """Settings for the resources whose ARN matches."""
+
+    arn: Pattern
+
+
+class Targets(Document):
+    """Where to restore to: of two layers that set the same key the later wins; null takes a key away."""
+
+    defaults: Settings = Settings()
+    types: dict[str, Settings] = Field(default_factory=dict)
+    resources: tuple[ResourceSettings, ...] = ()
+
+    def layers(self, resource_type: str, resource_arn: str) -> list[Settings]:
+        """Defaults, then the type's, then those of every entry that matches the ARN, in the plan's order."""
+        of_type = self.types.get(resource_type)
+        of_resource = [entry for entry in self.resources if fnmatchcase(resource_arn, entry.arn)]
+        return [self.defaults, *([of_type] if of_type else []), *of_resource]
+
+
+class Notifications(Document):
+    """When people are reminded."""
+
+    remind_at_fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.9)
+    """Fractions of the time the approval session stays open."""
+
+
+def _any(patterns: tuple[str, ...], value: str | None) -> bool:
+    return value is not None and any(fnmatchcase(value, pattern) for pattern in patterns)
