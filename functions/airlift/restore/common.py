@@ -1,0 +1,80 @@
+"""What every family of resource types needs: metadata put together, Airlift's tags, a verdict in words."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from airlift.errors import MetadataRefused
+from airlift.restore.base import Validation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airlift.restore.base import Family, RecoveryPoint, Target
+
+LONGEST_TAG_VALUE = 256  # characters; an ARN with a table name of 255 is longer
+
+
+def nearest(keys: Iterable[str], key: str) -> str | None:
+    """The one of `keys` that `key` most likely means, without regard to case; None if none is near."""
+    spelling = {known.lower(): known for known in sorted(keys)}
+    found = difflib.get_close_matches(key.lower(), spelling, n=1)
+    return spelling[found[0]] if found else None
+
+
+def assemble(family: Family, *layers: Mapping[str, Any]) -> dict[str, str]:
+    """StartRestoreJob metadata from layers, a later one winning over an earlier one.
+
+    AWS Backup most likely lower-cases keys (inferred), so two spellings of one key must not both go out:
+    layers are merged without regard to case, and the documented spelling is emitted. Unknown keys can make a job
+    fail, so only `family.accepted_keys` pass. The API takes strings only: None says nothing, others become JSON.
+
+    Raises `MetadataRefused` for a key that the type does not take, naming the nearest that it does.
+    """
+    spelling = {key.lower(): key for key in family.accepted_keys}
+    merged: dict[str, str] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if key.lower() not in spelling:
+                raise _unknown_key(family, key)
+            if value is not None:
+                merged[spelling[key.lower()]] = _text(value)
+    return merged
+
+
+def _unknown_key(family: Family, key: str) -> MetadataRefused:
+    near = nearest(family.accepted_keys, key)
+    known = f"write '{near}'" if near else f"use one of {', '.join(sorted(family.accepted_keys))}"
+    return MetadataRefused(
+        f"A restore of {family.resource_types[0]} takes no metadata key '{key}'.",
+        f"in the plan's targets {known}, or remove the key.",
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def resource_id(arn: str) -> str:
+    """The name or id at the end of a resource's ARN: `…:table/orders` → `orders`, `arn:aws:s3:::b` → `b`."""
+    return arn.split(":", 5)[5].split("/", 1)[-1]
+
+
+def airlift_tags(point: RecoveryPoint, target: Target) -> dict[str, str]:
+    """The tags by which a restored resource is known: whose recovery made it, and from what."""
+    return {"airlift:recovery": target.recovery_id, "airlift:source": point.resource_arn[:LONGEST_TAG_VALUE]}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """`tags` in the shape of most AWS APIs: `[{"Key": …, "Value": …}]`."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def verdict(problems: Sequence[str | None], how: str) -> Validation:
+    """Good, with `how` it was looked at, if no problem is named; else bad, with every problem."""
+    named = [problem for problem in problems if problem]
+    return Validation(ok=not named, how="; ".join(named) if named else how)

@@ -1,0 +1,94 @@
+"""EBS volumes.
+
+IAM actions:
+- prepare: none
+- finish: ec2:CreateTags on arn:aws:ec2:<region>:<recovery account>:volume/*
+- validate: ec2:DescribeVolumes on * (it has no resource-level permission)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airlift.errors import MetadataRefused
+from airlift.restore.base import Finishing
+from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+
+GIB = 1024**3
+
+
+class Ebs:
+    """Volumes, new and encrypted. Type, size, IOPS and throughput only if the plan sets them."""
+
+    resource_types: tuple[str, ...] = ("EBS",)
+    # Without the keys of a file-level restore: it needs a backup index, which air-gapped points never have.
+    accepted_keys = frozenset(
+        {
+            "availabilityZone",
+            "encrypted",
+            "iops",
+            "kmsKeyId",
+            "temporaryRestoreDays",
+            "throughput",
+            "volumeSize",
+            "volumeType",
+        }
+    )
+    option_keys = frozenset({"availabilityZone", "availabilityZones", "kmsKeyId"})
+    copies_source_tags = True
+    concurrent_restores: int | None = None
+
+    def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
+        """Zone and encryption. Zone names mean something else in each account: the source's would not do."""
+        zones = [target.options.get("availabilityZone"), *target.options.get("availabilityZones", [])]
+        own = {
+            "availabilityZone": next((zone for zone in zones if zone), None),
+            "encrypted": True,
+            "kmsKeyId": target.options.get("kmsKeyId"),
+        }
+        metadata = assemble(self, own, target.metadata)
+        if not metadata.get("availabilityZone"):
+            raise MetadataRefused(
+                f"The plan names no Availability Zone for the EBS volume {point.resource_arn}.",
+                f"give EBS an availabilityZone of {target.region} in the plan's targets.",
+            )
+        return metadata
+
+    def prepare(
+        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
+    ) -> None:
+        """Nothing: the job makes the volume."""
+
+    def finish(self, clients: Clients, restored: Restored) -> Finishing:
+        """Airlift's tags."""
+        tags = tag_list(airlift_tags(restored.point, restored.target))
+        clients("ec2").create_tags(Resources=[resource_id(restored.created_resource_arn)], Tags=tags)
+        return Finishing(True)
+
+    def validate(self, clients: Clients, restored: Restored) -> Validation:
+        """State, encryption and size; the blocks themselves can only be read by attaching the volume."""
+        client, volume_id = clients("ec2"), resource_id(restored.created_resource_arn)
+        try:
+            volume = client.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidVolume.NotFound":
+                raise
+            return verdict([f"volume {volume_id} does not exist"], "")
+        least = -(-restored.point.size_bytes // GIB)
+        state, size = volume["State"], volume["Size"]
+        problems = [
+            None if state == "available" else f"volume {volume_id} is {state}, not available",
+            None
+            if volume["Encrypted"] or restored.metadata.get("encrypted") != "true"
+            else "it is not encrypted",
+            None if size >= least else f"it has {size} GiB, its recovery point {least} GiB",
+        ]
+        encryption = "encrypted" if volume["Encrypted"] else "not encrypted, as the plan wants"
+        return verdict(
+            problems, f"volume {volume_id} available, {encryption}, {size} GiB; its blocks were not read"
+        )

@@ -1,0 +1,140 @@
+"""EFS file systems.
+
+IAM actions:
+- prepare: none
+- finish: elasticfilesystem:DescribeFileSystems, TagResource, DescribeMountTargets, CreateMountTarget on
+  arn:aws:elasticfilesystem:<region>:<recovery account>:file-system/*; for CreateMountTarget also
+  ec2:DescribeSubnets, ec2:DescribeNetworkInterfaces, ec2:CreateNetworkInterface on *
+- validate: elasticfilesystem:DescribeFileSystems, DescribeMountTargets on the same file systems
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airlift.errors import MetadataRefused
+from airlift.names import derived_name
+from airlift.restore.base import Finishing
+from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+
+AGAIN_IN_SECONDS = 15
+UNDER_WAY = frozenset({"creating", "updating"})
+
+
+class Efs:
+    """File systems, always new and encrypted. They come without mount targets, access points and policy."""
+
+    resource_types: tuple[str, ...] = ("EFS",)
+    # aws:backup:request-id is taken too, but one value in a plan would stand for every file system.
+    accepted_keys = frozenset(
+        {
+            "availabilityZoneName",
+            "CreationToken",
+            "Encrypted",
+            "file-system-id",
+            "ItemsToRestore",
+            "KmsKeyId",
+            "newFileSystem",
+            "PerformanceMode",
+            "singleAzFilesystem",
+        }
+    )
+    option_keys = frozenset({"kmsKeyId", "securityGroupIds", "subnetIds"})
+    copies_source_tags = True
+    concurrent_restores: int | None = None
+
+    def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
+        """Six keys always: AWS calls some optional, but jobs without them fail (field reports)."""
+        source = resource_id(point.resource_arn)
+        own = {
+            "file-system-id": source,
+            "newFileSystem": True,
+            "CreationToken": derived_name(target, source, alphabet="a-zA-Z0-9_.-", longest=64),
+            "Encrypted": True,
+            "KmsKeyId": target.options.get("kmsKeyId") or "alias/aws/elasticfilesystem",
+            "PerformanceMode": "generalPurpose",
+        }
+        metadata = assemble(self, own, target.metadata)
+        if metadata["newFileSystem"].lower() != "true":
+            raise MetadataRefused(
+                f"The plan wants {point.resource_arn} restored into an existing EFS file system.",
+                "remove newFileSystem from the plan's targets: Airlift restores into new file systems only.",
+            )
+        return metadata
+
+    def prepare(
+        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
+    ) -> None:
+        """Nothing: the job makes the file system."""
+
+    def finish(self, clients: Clients, restored: Restored) -> Finishing:
+        """Airlift's tags, and a mount target in each subnet that the options name."""
+        client, system_id = clients("efs"), resource_id(restored.created_resource_arn)
+        state = client.describe_file_systems(FileSystemId=system_id)["FileSystems"][0]["LifeCycleState"]
+        if state in UNDER_WAY:
+            return Finishing(False, AGAIN_IN_SECONDS, f"file system {system_id} is {state}")
+        if state != "available":
+            return Finishing(True, doing=f"file system {system_id} is {state}")
+        client.tag_resource(
+            ResourceId=system_id, Tags=tag_list(airlift_tags(restored.point, restored.target))
+        )
+        options = restored.target.options
+        states = _mount_targets(client, system_id)
+        for subnet in options.get("subnetIds", []):
+            if subnet not in states:
+                states[subnet] = _create_mount_target(
+                    client, system_id, subnet, options.get("securityGroupIds")
+                )
+        waiting = sorted(subnet for subnet, state in states.items() if state in UNDER_WAY)
+        if waiting:
+            return Finishing(False, AGAIN_IN_SECONDS, f"mount targets of {system_id} in {', '.join(waiting)}")
+        return Finishing(True)
+
+    def validate(self, clients: Clients, restored: Restored) -> Validation:
+        """State, encryption, mount targets. SizeInBytes is metered later, files need a mount to be read."""
+        client, system_id = clients("efs"), resource_id(restored.created_resource_arn)
+        try:
+            system = client.describe_file_systems(FileSystemId=system_id)["FileSystems"][0]
+        except client.exceptions.FileSystemNotFound:
+            return verdict([f"file system {system_id} does not exist"], "")
+        state = system["LifeCycleState"]
+        targets = _mount_targets(client, system_id)
+        wished = restored.target.options.get("subnetIds", [])
+        wants_encryption = restored.metadata.get("Encrypted") == "true"
+        problems = [
+            None if state == "available" else f"file system {system_id} is {state}, not available",
+            None
+            if system.get("Encrypted") or not wants_encryption
+            else f"file system {system_id} is not encrypted",
+            *(
+                f"mount target in {subnet} is {targets.get(subnet, 'missing')}"
+                for subnet in wished
+                if targets.get(subnet) != "available"
+            ),
+        ]
+        encryption = "encrypted" if system.get("Encrypted") else "not encrypted, as the plan wants"
+        how = f"file system {system_id} available, {encryption}, {len(wished)} mount targets available"
+        return verdict(problems, f"{how}; its files, under aws-backup-restore_<datetime>/, were not read")
+
+
+def _mount_targets(client: Any, system_id: str) -> dict[str, str]:
+    """Subnet → LifeCycleState of the file system's mount targets."""
+    pages = client.get_paginator("describe_mount_targets").paginate(FileSystemId=system_id)
+    return {mount["SubnetId"]: mount["LifeCycleState"] for page in pages for mount in page["MountTargets"]}
+
+
+def _create_mount_target(client: Any, system_id: str, subnet: str, security_groups: list[str] | None) -> str:
+    groups = {"SecurityGroups": security_groups} if security_groups else {}
+    try:
+        made = client.create_mount_target(FileSystemId=system_id, SubnetId=subnet, **groups)
+    except client.exceptions.MountTargetConflict as error:
+        raise MetadataRefused(
+            f"EFS takes no mount target of {system_id} in {subnet}: {error}",
+            "give EFS one subnet per Availability Zone, all of one VPC, as subnetIds in the plan's targets.",
+        ) from error
+    return str(made["LifeCycleState"])

@@ -1,0 +1,105 @@
+"""S3 buckets.
+
+AWS Backup restores into a bucket that exists and is versioned, so `prepare` makes a new one.
+
+IAM actions, on arn:aws:s3:::<restored bucket>:
+- prepare: s3:CreateBucket, PutBucketVersioning, PutBucketPublicAccessBlock, PutEncryptionConfiguration,
+  PutBucketPolicy, PutBucketTagging, GetBucketTagging, GetBucketVersioning (a bucket that the plan names);
+  s3:PutBucketOwnershipControls only if a plan restores ACLs
+- finish: none
+- validate: s3:GetBucketVersioning, ListBucket
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from airlift.names import derived_name
+from airlift.restore.base import Finishing
+from airlift.restore.bucket import check_bucket, make_bucket
+from airlift.restore.common import assemble, resource_id, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+
+# A COMPLETED job may have failed in part: "One or more objects failed to be restored", "There are no objects
+# that match" (AWS Backup Developer Guide, "Restore S3 data").
+SPEAKS_OF_LOSS = re.compile(r"fail|no objects|not restored", re.IGNORECASE)
+
+
+class S3:
+    """Buckets. Object tags and metadata come back by themselves, what belongs to the bucket does not."""
+
+    resource_types: tuple[str, ...] = ("S3",)
+    accepted_keys = frozenset(
+        {
+            "DestinationBucketName",
+            "EncryptionType",
+            "ItemsToRestore",
+            "KMSKey",
+            "RestoreACLs",
+            "RestoreLatestVersionsUpTo",
+            "RestoreTime",
+        }
+    )
+    option_keys = frozenset({"bucketPrefix", "kmsKeyId", "restoreTime"})
+    copies_source_tags = False
+    concurrent_restores: int | None = None
+
+    def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
+        """Bucket and encryption. EncryptionType's default "original" would need the source's key."""
+        plan = assemble(self, target.metadata)
+        key = plan.get("KMSKey") or target.options.get("kmsKeyId")
+        encryption = plan.get("EncryptionType") or ("SSE-KMS" if key else "SSE-S3")
+        own = {
+            "DestinationBucketName": _own_bucket(point, target),
+            "EncryptionType": encryption,
+            "KMSKey": key if encryption == "SSE-KMS" else None,
+            "RestoreACLs": False,
+            "RestoreTime": target.options.get("restoreTime"),  # only continuous points have it, and need it
+        }
+        return assemble(self, own, plan)
+
+    def prepare(
+        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
+    ) -> None:
+        """Makes the bucket: private, encrypted, TLS only, versioned, tagged.
+
+        A bucket that the plan names itself is taken as it is and must be versioned.
+        Raises `MetadataRefused` if the bucket belongs to another account, is missing or is not versioned.
+        """
+        client, bucket = clients("s3"), metadata["DestinationBucketName"]
+        if bucket == _own_bucket(point, target):
+            make_bucket(client, point, target, metadata)
+        else:
+            check_bucket(client, bucket, target.account)
+
+    def finish(self, clients: Clients, restored: Restored) -> Finishing:
+        """Nothing: `prepare` tagged the bucket, so that the bucket of a failed job is known too."""
+        return Finishing(True)
+
+    def validate(self, clients: Clients, restored: Restored) -> Validation:
+        """The job's message, versioning, and whether there is an object at all; they are not counted."""
+        client, bucket = clients("s3"), resource_id(restored.created_resource_arn)
+        this = {"Bucket": bucket, "ExpectedBucketOwner": restored.target.account}
+        try:
+            versioning = client.get_bucket_versioning(**this).get("Status", "never enabled")
+        except client.exceptions.NoSuchBucket:
+            return verdict([f"bucket {bucket} does not exist"], "")
+        message = restored.status_message
+        objects = client.list_objects_v2(**this, MaxKeys=1)["KeyCount"]
+        problems = [
+            f"the restore job says: {message}" if SPEAKS_OF_LOSS.search(message) else None,
+            None if versioning == "Enabled" else f"versioning of {bucket} is {versioning}, not Enabled",
+            None if objects else f"bucket {bucket} holds no object",
+        ]
+        how = f"bucket {bucket} versioned, holds objects (not counted), no failed object reported"
+        return verdict(problems, how)
+
+
+def _own_bucket(point: RecoveryPoint, target: Target) -> str:
+    source = f"{target.options.get('bucketPrefix', '')}{resource_id(point.resource_arn)}"
+    return derived_name(target, source, alphabet="a-z0-9-", longest=63, lower=True)
