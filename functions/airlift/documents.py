@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
     from pydantic.json_schema import JsonSchemaValue
@@ -60,6 +60,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
+def shown(value: object) -> str:
+    """The value as it may stand in a message: escaped, and cut, since anybody may have written it."""
+    text = ascii(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`Did you mean "x"?` if a known word is close, else the list of all of them."""
     words = sorted(known)
@@ -80,7 +86,7 @@ class Form:
     def check(self, value: str) -> str:
         """The value itself; raises the error that a model's validator may raise."""
         if not re.fullmatch(self.pattern, value):
-            raise refuse(f"{value!r} is not {self.what}.", self.remedy)
+            raise refuse(f"{shown(value)} is not {self.what}.", self.remedy)
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -92,9 +98,17 @@ class Form:
         return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
 
 
-def refuse(what: str, remedy: str) -> PydanticCustomError:
-    """The error for a validator of a model to raise."""
-    return PydanticCustomError("refused", "{what}", {"what": what, "remedy": remedy})
+def refuse(what: str, remedy: str, *, field: str | None = None) -> PydanticCustomError:
+    """The error for a validator to raise; `field`, as the document spells it, says where."""
+    return PydanticCustomError("refused", "{what}", {"what": what, "remedy": remedy, "field": field})
+
+
+def told(subject: str, problems: Sequence[Problem]) -> str:
+    """All problems of `subject` in one text."""
+    if len(problems) == 1:
+        return f"{subject} has a problem: {problems[0]}"
+    numbered = (f"({number}) {problem}" for number, problem in enumerate(problems, start=1))
+    return f"{subject} has {len(problems)} problems: {' '.join(numbered)}"
 
 
 _REMEDIES: Mapping[str, tuple[str, str]] = {
@@ -139,8 +153,9 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     if kind == "extra_forbidden":
         known = [field.alias or name for name, field in _model_at(model, path[:-1]).model_fields.items()]
         return Problem(path, "This field is unknown.", did_you_mean(str(path[-1]), known))
-    if "remedy" in context:
-        return Problem(path, context["what"], context["remedy"])
+    if kind == "refused":
+        field = context["field"]
+        return Problem((*path, field) if field else path, context["what"], context["remedy"])
     what, remedy = _REMEDIES.get(kind, (f"{detail['msg']}.", "Correct the value."))
     return Problem(path, what.format_map(context), remedy)
 

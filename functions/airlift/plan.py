@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from airlift.arns import AccountId  # noqa: TC001 (pydantic reads it at run time)
-from airlift.documents import Document, Problem, problems_of
+from airlift.documents import Document, Problem, problems_of, told
 from airlift.errors import AccountNotInPlan, PlanInvalid, VaultNotInPlan
 from airlift.plan_parts import (
     Account,
@@ -153,10 +153,8 @@ class Plan(Document):
 
 def plan_invalid(problems: list[Problem]) -> PlanInvalid:
     """The error that names all of these problems."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    numbered = (f"({number}) {problem}" for number, problem in enumerate(problems, start=1))
     return PlanInvalid(
-        " ".join([f"The recovery plan has {count}:", *numbered]),
+        told("The recovery plan", problems),
         "correct the plan, check it with `airlift plan check`, and deploy it again.",
     )
 
