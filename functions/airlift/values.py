@@ -24,8 +24,8 @@ def parse_time(value: object) -> datetime:
     """
     try:
         time = _parsed(value)
-    except (OverflowError, OSError) as outside:
-        raise ValueError("The time lies outside the calendar.") from outside
+    except (ValueError, OverflowError, OSError):  # of a right form, but outside the calendar
+        time = None
     if time is None or time.year < 1970:
         raise ValueError("Not a time with a zone, such as 2026-10-01T02:14:07Z.")
     return time
