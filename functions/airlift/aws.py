@@ -22,4 +22,5 @@ _CONFIG = Config(
 @lru_cache(maxsize=64)
 def client(service: str, region: str | None = None) -> Any:
     """A client of `service` in `region`, or in the function's own Region."""
-    return boto3.client(service, region_name=region, config=_CONFIG)
+    session: Any = boto3  # its stubs know services by literal name only
+    return session.client(service, region_name=region, config=_CONFIG)

@@ -11,6 +11,8 @@
 | RECOVERY#<id>              | VOTE#<vault>#<approver>   | one vote                                                   |
 | RECOVERY#<id>              | TIMELINE#<time>#<key>     | one thing that happened, written once                      |
 | RECOVERY#<id>#<vault arn>  | ITEM#<resource arn>       | one selected resource and its attempts                     |
+| RECOVERY#<id>              | AGAIN#<resource arn>      | an operator wants this resource restored once more         |
+| RECOVERY#<id>#CLAIMS       | CLAIM#<resource arn>      | which of several vaults restores the resource              |
 | PACE#<region>              | PACE                      | the next free slot for StartRestoreJob                     |
 
 An item that has no outcome yet carries `open` (`<wave>#<priority>#<resource arn>`), the sort key of a sparse local index,
@@ -61,7 +63,7 @@ class Put:
 class Update:
     """Attributes of one record set or removed.
 
-    `only_if` names values that attributes must have (None: must be absent); `only_if_past` names time attributes that
+    A value of None removes the attribute. `only_if` names values that attributes must have (None: must be absent); `only_if_past` names time attributes that
     must be absent or lie before the given epoch seconds; `create` allows the record not to exist yet.
     """
 
@@ -71,6 +73,17 @@ class Update:
     only_if: Mapping[str, Any] = field(default_factory=dict)
     only_if_past: Mapping[str, float] = field(default_factory=dict)
     create: bool = False
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A record removed if it still has these attributes."""
+
+    key: tuple[str, str]
+    only_if: Mapping[str, Any]
+
+
+Change = Put | Update | Delete
 
 
 def lock_key(account: str) -> tuple[str, str]:
@@ -97,6 +110,22 @@ def item_key(recovery_id: str, vault_arn: str, resource_arn: str) -> tuple[str, 
     return f"RECOVERY#{recovery_id}#{vault_arn}", f"ITEM#{resource_arn}"
 
 
+def again_key(recovery_id: str, resource_arn: str) -> tuple[str, str]:
+    return f"RECOVERY#{recovery_id}", f"AGAIN#{resource_arn}"
+
+
+def claim_key(recovery_id: str, resource_arn: str) -> tuple[str, str]:
+    return f"RECOVERY#{recovery_id}#CLAIMS", f"CLAIM#{resource_arn}"
+
+
+def timeline_key(recovery_id: str, at: str, name: str) -> tuple[str, str]:
+    return f"RECOVERY#{recovery_id}", f"TIMELINE#{at}#{name}"
+
+
+def listing_key(recovery_id: str) -> tuple[str, str]:
+    return "RECOVERIES", recovery_id
+
+
 def execution_key(execution_arn: str) -> tuple[str, str]:
     return f"EXECUTION#{execution_arn}", "EXECUTION"
 
@@ -120,7 +149,9 @@ class Ledger:
         )
         return _decode(answer["Item"]) if "Item" in answer else None
 
-    def query(self, pk: str, prefix: str = "", *, index: str | None = None, newest_first: bool = False) -> Iterator[Record]:
+    def query(
+        self, pk: str, prefix: str = "", *, index: str | None = None, newest_first: bool = False
+    ) -> Iterator[Record]:
         """All records of a partition whose sort key starts with `prefix`, read consistently, a page at a time."""
         sort_key = index or "sk"
         condition = "pk = :pk" + (" AND begins_with(#sk, :prefix)" if prefix else "")
@@ -142,7 +173,7 @@ class Ledger:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def write(self, *changes: Put | Update, holder: Holder | None = None) -> None:
+    def write(self, *changes: Change, holder: Holder | None = None) -> None:
         """Makes all changes or none.
 
         With a `holder` the account's lock is checked in the same transaction: raises `Superseded` if another
@@ -164,50 +195,28 @@ class Ledger:
             else:
                 return
 
-    def _action(self, change: Put | Update) -> dict[str, Any]:
+    def _action(self, change: Change) -> dict[str, Any]:
         if isinstance(change, Put):
             put: dict[str, Any] = {"TableName": self._table, "Item": _encode(change.record)}
             if not change.replace:
                 put["ConditionExpression"] = "attribute_not_exists(pk)"
             return {"Put": put}
-        return {"Update": self._update(change)}
-
-    def _update(self, change: Update) -> dict[str, Any]:
         names: dict[str, str] = {}
         values: dict[str, Any] = {}
-
-        def name(attribute: str) -> str:
-            return names.setdefault(attribute, f"#a{len(names)}")
-
-        def value(v: Any) -> str:
-            values[f":v{len(values)}"] = v
-            return f":v{len(values) - 1}"
-
-        given = {k: v for k, v in change.values.items() if v is not None}
-        gone = [*change.remove, *(k for k, v in change.values.items() if v is None)]
-        parts = []
-        if given:
-            parts.append("SET " + ", ".join(f"{name(k)} = {value(v)}" for k, v in given.items()))
-        if gone:
-            parts.append("REMOVE " + ", ".join(name(k) for k in gone))
-        conditions = [] if change.create else ["attribute_exists(pk)"]
-        for attribute, expected in change.only_if.items():
-            holds = f"attribute_not_exists({name(attribute)})"
-            conditions.append(holds if expected is None else f"{name(attribute)} = {value(expected)}")
-        for attribute, moment in change.only_if_past.items():
-            absent = f"attribute_not_exists({name(attribute)})"
-            conditions.append(f"({absent} OR {name(attribute)} < {value(moment)})")
         request: dict[str, Any] = {
             "TableName": self._table,
             "Key": _encode({"pk": change.key[0], "sk": change.key[1]}),
-            "UpdateExpression": " ".join(parts),
-            "ExpressionAttributeNames": {placeholder: attribute for attribute, placeholder in names.items()},
         }
-        if values:
-            request["ExpressionAttributeValues"] = _encode(values)
+        if isinstance(change, Update):
+            request["UpdateExpression"] = _update_expression(change, names, values)
+        conditions = _conditions(change, names, values)
         if conditions:
             request["ConditionExpression"] = " AND ".join(conditions)
-        return request
+        if names:
+            request["ExpressionAttributeNames"] = {place: attribute for attribute, place in names.items()}
+        if values:
+            request["ExpressionAttributeValues"] = _encode(values)
+        return {type(change).__name__: request}
 
     def _lock_check(self, holder: Holder) -> dict[str, Any]:
         pk, sk = lock_key(holder.account)
@@ -221,7 +230,37 @@ class Ledger:
         }
 
 
-def _refusal(holder: Holder | None, codes: list[Any], changes: tuple[Put | Update, ...]) -> AirliftError:
+def _name(names: dict[str, str], attribute: str) -> str:
+    return names.setdefault(attribute, f"#a{len(names)}")
+
+
+def _value(values: dict[str, Any], value: Any) -> str:
+    place = f":v{len(values)}"
+    values[place] = value
+    return place
+
+
+def _update_expression(change: Update, names: dict[str, str], values: dict[str, Any]) -> str:
+    given = {k: v for k, v in change.values.items() if v is not None}
+    gone = [*change.remove, *(k for k, v in change.values.items() if v is None)]
+    sets = ", ".join(f"{_name(names, k)} = {_value(values, v)}" for k, v in given.items())
+    removes = ", ".join(_name(names, k) for k in gone)
+    return " ".join([*([f"SET {sets}"] if sets else []), *([f"REMOVE {removes}"] if removes else [])])
+
+
+def _conditions(change: Update | Delete, names: dict[str, str], values: dict[str, Any]) -> list[str]:
+    conditions = [] if isinstance(change, Update) and change.create else ["attribute_exists(pk)"]
+    for attribute, expected in change.only_if.items():
+        place = _name(names, attribute)
+        absent = expected is None
+        conditions.append(f"attribute_not_exists({place})" if absent else f"{place} = {_value(values, expected)}")
+    for attribute, moment in change.only_if_past.items() if isinstance(change, Update) else ():
+        place = _name(names, attribute)
+        conditions.append(f"(attribute_not_exists({place}) OR {place} < {_value(values, moment)})")
+    return conditions
+
+
+def _refusal(holder: Holder | None, codes: list[Any], changes: tuple[Change, ...]) -> AirliftError:
     if holder and codes[0] == "ConditionalCheckFailed":
         return Superseded(
             f"{holder.execution_arn} no longer holds the lock of account {holder.account}.",

@@ -1,0 +1,103 @@
+"""Where the plan comes from: AppConfig, or the last copy in the evidence bucket if AppConfig can't be read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airlift.aws import client
+from airlift.errors import PlanInvalid, PlanUnreadable
+from airlift.plan import Plan
+from airlift.runtime import logger, setting
+
+_LAST = "plans/last.json"
+
+
+@dataclass(frozen=True)
+class PlanVersion:
+    """A plan as it was read, with the key of its copy in the evidence bucket."""
+
+    plan: Plan
+    version: str
+    """The first 12 hex digits of the SHA-256 of the document."""
+    key: str
+    warning: str = ""
+
+
+def newest_plan() -> PlanVersion:
+    """The plan in force, and a copy of it kept. Raises `PlanUnreadable` if there is neither plan nor copy."""
+    try:
+        document = _from_app_config()
+        version = _version(document)
+        plan = Plan.from_json(document)
+    except (ClientError, BotoCoreError, PlanInvalid, PlanUnreadable) as error:
+        logger.warning("AppConfig gives no usable plan; the last copy serves", extra={"reason": str(error)})
+        return _last_copy(str(error))
+    key = f"plans/{version}.json"
+    _keep(key, document)
+    return PlanVersion(plan, version, key)
+
+
+@lru_cache(maxsize=8)
+def plan_at(key: str) -> Plan:
+    """The plan version that an execution recorded."""
+    return Plan.from_json(_read(key))
+
+
+def _version(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()[:12]
+
+
+def _from_app_config() -> bytes:
+    app_config = client("appconfigdata")
+    token = app_config.start_configuration_session(
+        ApplicationIdentifier=setting("PLAN_APPLICATION"),
+        EnvironmentIdentifier=setting("PLAN_ENVIRONMENT"),
+        ConfigurationProfileIdentifier=setting("PLAN_PROFILE"),
+    )["InitialConfigurationToken"]
+    document: bytes = app_config.get_latest_configuration(ConfigurationToken=token)["Configuration"].read()
+    if not document:
+        raise PlanUnreadable("AppConfig holds no deployed plan.", "deploy one with `airlift plan deploy`.")
+    return document
+
+
+def _keep(key: str, document: bytes) -> None:
+    """Writes the copy unless it is there already, and makes it the last one."""
+    for copy in (key, _LAST):
+        try:
+            if _read(copy) == document:
+                continue
+        except ClientError as error:
+            # Without s3:ListBucket a missing object answers AccessDenied (API_GetObject.html).
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+                raise
+        client("s3").put_object(
+            Bucket=setting("EVIDENCE_BUCKET"),
+            Key=copy,
+            Body=document,
+            ContentType="application/json",
+            ChecksumAlgorithm="SHA256",
+        )
+
+
+def _last_copy(reason: str) -> PlanVersion:
+    try:
+        document = _read(_LAST)
+    except ClientError as error:
+        raise PlanUnreadable(
+            f"No recovery plan can be read: {reason}",
+            "deploy a plan with `airlift plan deploy FILE`, then start again.",
+        ) from error
+    version = _version(document)
+    warning = f"AppConfig could not be read; the last copy of the plan serves ({version})."
+    return PlanVersion(Plan.from_json(document), version, f"plans/{version}.json", warning)
+
+
+def _read(key: str) -> bytes:
+    answer: Any = client("s3").get_object(Bucket=setting("EVIDENCE_BUCKET"), Key=key)
+    document: bytes = answer["Body"].read()
+    return document
