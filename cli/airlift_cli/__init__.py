@@ -1,0 +1,1 @@
+"""The `airlift` command: starts, watches and steers recoveries, and checks and deploys the plan."""

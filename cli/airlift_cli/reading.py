@@ -1,0 +1,124 @@
+"""The ledger as the command line reads it: a bounded amount each time, however many resources a recovery has.
+
+Reads are eventually consistent, at half the price: a frame that is a second old harms nobody.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airlift.errors import UnknownRecovery
+from airlift.ledger import OPEN_INDEX, Record, execution_key, recovery_key
+from boto3.dynamodb.conditions import ConditionBase, Key
+
+from airlift_cli.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+ITEMS_READ = 200
+"""Resources read for one frame: all of a recovery that has no more, else the first open ones."""
+_RECENT_RECOVERIES = 500
+
+
+class Reading:
+    """Reads recoveries from the ledger's table, a boto3 `Table`."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def recovery(self, recovery_id: str) -> Record:
+        """Raises UnknownRecovery if the ledger holds none of this id."""
+        record = self._get(recovery_key(recovery_id))
+        if record is None:
+            raise UnknownRecovery(
+                f"The ledger holds no recovery {recovery_id}.", "`airlift status` lists the recoveries."
+            )
+        return record
+
+    def served_by(self, execution_arn: str) -> Record | None:
+        """The recovery that an execution runs; None while it has not taken on one."""
+        served = self._get(execution_key(execution_arn))
+        recovery = self._get(recovery_key(served["recoveryId"])) if served else None
+        return recovery if recovery and recovery.get("executionArn") == execution_arn else None
+
+    def recent(self, limit: int) -> list[Record]:
+        """The newest recoveries, newest first."""
+        listed = islice(
+            self._query(Key("pk").eq("RECOVERIES"), newest_first=True), max(limit, _RECENT_RECOVERIES)
+        )
+        newest = sorted(listed, key=lambda entry: str(entry["createdAt"]), reverse=True)[:limit]
+        return [self.recovery(str(entry["sk"])) for entry in newest]
+
+    def newest(self) -> str | None:
+        """The id of the newest recovery that runs, else of the newest; None if there is none."""
+        recent = self.recent(20)
+        running = [recovery for recovery in recent if recovery["state"] == "RUNNING"]
+        return next((str(recovery["recoveryId"]) for recovery in running or recent), None)
+
+    def snapshot(self, recovery_id: str, timeline: int = 12) -> Snapshot:
+        """One look at a recovery, with the newest `timeline` entries. Raises UnknownRecovery."""
+        recovery = self.recovery(recovery_id)
+        partition = recovery_key(recovery_id)[0]
+        found = list(self._query(Key("pk").eq(partition) & Key("sk").begins_with("V")))
+        vaults = sorted(
+            (record for record in found if record["sk"].startswith("VAULT#")), key=lambda v: int(v["order"])
+        )
+        items = [item for vault in vaults for item in self._items(recovery_id, vault)]
+        entries = islice(self._timeline(partition, newest_first=True, limit=timeline), timeline)
+        return Snapshot(
+            recovery,
+            tuple(vaults),
+            tuple(record for record in found if record["sk"].startswith("VOTE#")),
+            tuple(sorted(items, key=lambda i: (i["wave"], i["priority"], i["resourceArn"]))),
+            tuple(reversed(list(entries))),
+        )
+
+    def timeline_since(self, recovery_id: str, since: datetime | None) -> Iterator[Record]:
+        """The timeline from a moment on, or all of it, oldest first."""
+        yield from self._timeline(recovery_key(recovery_id)[0], since=since)
+
+    def _items(self, recovery_id: str, vault: Record) -> Iterator[Record]:
+        partition = f"{recovery_key(recovery_id)[0]}#{vault['sourceBackupVaultArn']}"
+        if int(vault.get("selected", 0)) <= ITEMS_READ:
+            return self._query(Key("pk").eq(partition) & Key("sk").begins_with("ITEM#"))
+        open_ones = self._query(Key("pk").eq(partition), index=OPEN_INDEX, limit=ITEMS_READ)
+        return islice(open_ones, ITEMS_READ)
+
+    def _timeline(
+        self, partition: str, *, since: datetime | None = None, newest_first: bool = False, limit: int = 0
+    ) -> Iterator[Record]:
+        start = f"{since:%Y-%m-%dT%H:%M:%S}" if since else ""
+        within = Key("sk").between(f"TIMELINE#{start}", "TIMELINE#~")
+        return self._query(Key("pk").eq(partition) & within, newest_first=newest_first, limit=limit)
+
+    def _get(self, key: tuple[str, str]) -> Record | None:
+        item = self._table.get_item(Key={"pk": key[0], "sk": key[1]}).get("Item")
+        return _plain(item) if item else None
+
+    def _query(
+        self, condition: ConditionBase, *, index: str = "", newest_first: bool = False, limit: int = 0
+    ) -> Iterator[Record]:
+        request: dict[str, Any] = {"KeyConditionExpression": condition, "ScanIndexForward": not newest_first}
+        request |= {"IndexName": index} if index else {}
+        request |= {"Limit": limit} if limit else {}
+        while True:
+            page = self._table.query(**request)
+            yield from map(_plain, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as int or float, as the rest of Airlift has them."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value

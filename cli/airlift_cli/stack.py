@@ -1,0 +1,80 @@
+"""The deployed stack: everything the command line uses is found through its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from airlift.ledger import Ledger
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from airlift_cli.problems import Exit, Problem
+
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=5,
+    read_timeout=30,
+    user_agent_extra="airlift-cli",
+)
+# A live view shows at once that the connection is lost, and tries again itself.
+_IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One deployed Airlift: its outputs, and clients in its account and Region."""
+
+    name: str
+    outputs: dict[str, str]
+    session: boto3.Session
+
+    def __getitem__(self, output: str) -> str:
+        """An output's value. Raises Problem if the stack has no such output."""
+        if output not in self.outputs:
+            raise Problem(
+                f"Stack {self.name} has no output {output}.",
+                "give the name of an Airlift stack with --stack, or deploy its newest template.",
+                Exit.NO_AWS,
+            )
+        return self.outputs[output]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service`."""
+        return _client(self.session, service)
+
+    def ledger(self) -> Ledger:
+        """The ledger, for single records."""
+        return Ledger(self.client("dynamodb"), self["LedgerTableName"])
+
+    def ledger_table(self, *, impatient: bool = False) -> Any:
+        """The ledger's table as a boto3 resource; `impatient` gives up after one short attempt."""
+        config = _CONFIG.merge(_IMPATIENT) if impatient else _CONFIG
+        resource: Any = self.session.resource("dynamodb", config=config)
+        return resource.Table(self["LedgerTableName"])
+
+
+def connect(name: str, profile: str | None, region: str | None) -> Stack:
+    """The stack's outputs, read from CloudFormation.
+
+    Raises Problem if there is no such stack, and botocore's errors if AWS can't be reached.
+    """
+    session = boto3.Session(profile_name=profile, region_name=region)
+    try:
+        stacks = _client(session, "cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            raise Problem(
+                f"There is no stack {name} in Region {session.region_name} of this account.",
+                "give --stack, --region or --profile, or deploy Airlift there first.",
+                Exit.NO_AWS,
+                name="StackNotFound",
+            ) from error
+        raise
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    return Stack(name, outputs, session)
+
+
+def _client(session: boto3.Session, service: Any) -> Any:
+    return session.client(service, config=_CONFIG)

@@ -1,0 +1,208 @@
+"""One frame of `airlift watch`: a snapshot as lines that fit a terminal. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from airlift_cli.rows import WIDE, resource_lines
+from airlift_cli.snapshot import COUNTED, FINAL, Milestone, Snapshot, milestones, moment, operator_asks
+from airlift_cli.words import bar, cell, clock, duration, labelled, shown, style_of, tail, wrapped
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airlift.ledger import Record
+
+_VAULTS_SHOWN = 8
+_VAULTS_IN_FULL = 3
+_LEAST_ROWS = 6
+_TIMELINE_ROWS = 6
+
+
+def frame(snapshot: Snapshot, *, now: datetime, width: int, height: int, notice: str = "") -> Text:
+    """The whole view, no line longer than `width`, and about `height` lines (never so few that nothing is told)."""
+    top = [*_header(snapshot, now, width), *_asks(snapshot, width)]
+    if notice:
+        top += wrapped(Text(notice, style="bold red"), width)
+    top += _vaults(snapshot, now, width)
+    last = _timeline(snapshot, width)
+    room = height - len(top) - len(last) - 2
+    middle = resource_lines(snapshot.items, snapshot.total, now, width, max(_LEAST_ROWS, room))
+    parts = [part for part in (top, middle, last) if part]
+    lines = [line for i, part in enumerate(parts) for line in ([Text()] if i else []) + part]
+    for line in lines:
+        line.no_wrap = True
+    return Text("\n", no_wrap=True).join(lines)
+
+
+def _header(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
+    recovery = snapshot.recovery
+    state = str(recovery["outcome"] if snapshot.ended else recovery["state"])
+    took = _took(recovery, now)
+    title = Text.assemble(
+        ("Airlift  ", "bold"), (snapshot.recovery_id, "bold"), "  ", (state, style_of(state))
+    )
+    title = cell(title, width - len(took) - 1).append(f" {took}", style="bold")
+    about = [f"account {recovery['account']}", str(recovery.get("mode", ""))]
+    about += [f"plan version {recovery['planVersion']}"] if "planVersion" in recovery else []
+    lines = [title, cell(Text(" · ".join(filter(None, about)), style="dim"), width)]
+    lines[-1].rstrip()
+    lines += labelled("trigger", Text(_trigger(recovery)), width)
+    if reason := shown(recovery.get("reason", "")):
+        lines += labelled("reason", Text(reason), width)
+    lines += labelled("first sign", _first_sign(recovery), width)
+    lines += wrapped(_stages(milestones(snapshot, now), now, wide=width >= WIDE), width)
+    if cause := shown(recovery.get("cause", "")):
+        lines += labelled("cause", Text(cause, style=style_of(state)), width, most=4)
+    if key := recovery.get("reportKey"):
+        lines += labelled("report", Text(shown(key)), width)
+    return lines
+
+
+def _took(recovery: Record, now: datetime) -> str:
+    began, ended = moment(recovery.get("createdAt")), moment(recovery.get("endedAt")) or now
+    return duration((ended - began).total_seconds()) if began else ""
+
+
+def _trigger(recovery: Record) -> str:
+    trigger = recovery.get("trigger", {})
+    words = [trigger.get("kind", ""), trigger.get("type", ""), trigger.get("title", "")]
+    sender = trigger.get("sender")
+    return " · ".join(shown(w) for w in [*words, f"from {sender}" if sender else ""] if w)
+
+
+def first_sign(recovery: Record) -> tuple[str, str]:
+    """The first sign that counts and where it is known from: the operator's, else the earliest; empty if unknown."""
+    if given := recovery.get("operatorFirstSign"):
+        return str(given), "given by an operator"
+    found, joined = str(recovery.get("firstSign", "")), str(recovery.get("joinedFirstSign", ""))
+    if joined and (not found or joined < found):
+        return joined, "from a trigger that joined"
+    return found, shown(recovery.get("firstSignFrom", ""))
+
+
+def _first_sign(recovery: Record) -> Text:
+    sign, known_from = first_sign(recovery)
+    if not sign:
+        return Text("not known yet", style="yellow")
+    shown_sign = "latest, the newest points are wanted" if sign == "latest" else sign
+    return Text(f"{shown_sign} ({known_from})" if known_from else shown_sign)
+
+
+def _stages(points: list[Milestone], now: datetime, *, wide: bool) -> Text:
+    line = Text()
+    for point in points:
+        under_way = point.at is None and point.seconds is not None
+        if line.plain:
+            took = "─" if point.seconds is None else f"─{duration(point.seconds)}─"
+            line.append(f" {took} ", style="cyan" if under_way else "dim")
+        mark, style = ("●", "green") if point.at else ("◍", "cyan") if under_way else ("○", "dim")
+        line.append(f"{mark} {point.name}", style=style)
+        if wide and point.at:
+            line.append(f" {point.at:%H:%M:%S}", style="dim")
+    return line
+
+
+def _asks(snapshot: Snapshot, width: int) -> list[Text]:
+    return [
+        line
+        for ask in operator_asks(snapshot)
+        for line in wrapped(Text(f"▶ {ask}", style="bold yellow"), width)
+    ]
+
+
+def _vaults(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
+    in_full = len(snapshot.vaults) <= _VAULTS_IN_FULL
+    under_way = sorted(snapshot.vaults, key=lambda vault: vault["state"] == "ENDED")
+    lines: list[Text] = [Text()] if snapshot.vaults else []
+    for vault in under_way[:_VAULTS_SHOWN]:
+        lines += _vault(snapshot, vault, now, width) if in_full else [_vault_line(vault, now, width)]
+    if (left := len(snapshot.vaults) - _VAULTS_SHOWN) > 0:
+        lines.append(Text(f"… and {left} more vaults", style="dim"))
+    return lines
+
+
+def _vault(snapshot: Snapshot, vault: Record, now: datetime, width: int) -> list[Text]:
+    arn = str(vault["sourceBackupVaultArn"])
+    state = _state(vault)
+    lines = [cell(Text.assemble((shown(tail(arn)), "bold"), "  ", (state, style_of(state))), width)]
+    lines[0].rstrip()
+    votes = snapshot.votes_of(arn)
+    if "requestedAt" in vault or votes:
+        lines += labelled("approval", _approval(vault, votes, now), width)
+    if vault.get("counts") or vault.get("selected"):
+        lines += labelled("restores", _counts(vault, now, wide=width >= WIDE), width)
+    if cause := shown(vault.get("ending", {}).get("cause", "")):
+        lines += labelled("ended", Text(cause, style=style_of(state)), width, most=4)
+    return lines
+
+
+def _vault_line(vault: Record, now: datetime, width: int) -> Text:
+    """One of many vaults on one line."""
+    state = _state(vault)
+    line = Text.assemble(
+        (shown(tail(vault["sourceBackupVaultArn"])), "bold"), "  ", (state, style_of(state)), "  "
+    )
+    restoring = vault.get("counts") or vault.get("selected")
+    line.append_text(_counts(vault, now, wide=False) if restoring else _approval(vault, [], now))
+    line = cell(line, width)
+    line.rstrip()
+    return line
+
+
+def _state(vault: Record) -> str:
+    return str(vault.get("ending", {}).get("name") or vault["state"])
+
+
+def _approval(vault: Record, votes: list[Record], now: datetime) -> Text:
+    if "requestedAt" not in vault and not votes:
+        return Text("not requested yet", style="dim")
+    threshold = vault.get("threshold")
+    line = Text(f"{int(vault.get('approvals', 0))} of {threshold or '?'}", style="bold")
+    if approvers := vault.get("approvers"):
+        line.append(f" (team of {approvers})", style="dim")
+    if rejections := vault.get("rejections"):
+        line.append(f" · {rejections} against", style="red")
+    for vote in votes:
+        verb = shown(vote["response"]).lower()
+        line.append(
+            f" · {shown(vote['approver'])} {verb} {clock(vote.get('at'))}", style=style_of(vote["response"])
+        )
+    if granted := vault.get("grantedAt"):
+        return line.append(f" · granted {clock(granted)}", style="green")
+    if vault.get("sessionStatus") == "UNKNOWN":
+        line.append(" · votes can't be read at the moment", style="yellow")
+    if (deadline := moment(vault.get("expiresAt"))) and vault["state"] != "ENDED":
+        line.append(f" · {duration((deadline - now).total_seconds())} left, until {deadline:%m-%d %H:%M}")
+    return line
+
+
+def _counts(vault: Record, now: datetime, *, wide: bool) -> Text:
+    counts = {state: int(n) for state, n in vault.get("counts", {}).items()}
+    selected = int(vault.get("selected", 0)) or sum(counts.values())
+    done = sum(counts.get(state, 0) for state in FINAL)
+    line = bar(done / selected if selected else 0, 20 if wide else 10)
+    line.append(f" {done:,} of {selected:,}", style="bold")
+    for state in COUNTED:
+        if counts.get(state):
+            line.append(f" · {counts[state]:,} {state}", style=style_of(state))
+    look = moment(vault.get("nextLookAt"))
+    if look and look > now and vault["state"] != "ENDED":
+        line.append(f" · next look in {duration((look - now).total_seconds())}", style="dim")
+    return line
+
+
+def timeline_line(entry: Record, width: int | None = None) -> Text:
+    """One thing that happened, on one line; uncut if no `width` is given."""
+    line = Text.assemble(
+        (f"{clock(entry['at'])}  ", "dim"), (f"{shown(entry['kind']):<12}", "cyan"), shown(entry["text"])
+    )
+    if width:
+        line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _timeline(snapshot: Snapshot, width: int) -> list[Text]:
+    return [timeline_line(entry, width) for entry in snapshot.timeline[-_TIMELINE_ROWS:]]
