@@ -12,7 +12,7 @@ from airlift import incident
 from airlift.errors import TriggerNotAllowed
 from airlift.incident import Incident, read_event
 from airlift.inputs import Action, Start, parse_input
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
@@ -28,6 +28,7 @@ RULE_OF = {
     "cloudwatch-alarm": "CloudWatchAlarm",
 }
 STARTS = ("console-minimal", "console-full", "console-latest")
+REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
 ACTIONS = ("resume", "continue", "first-sign", "restore-again", "stop")
 
 
@@ -204,12 +205,14 @@ ALARMS = variants(
 )
 
 
+@REPEATABLE
 @given(st.one_of(FINDINGS, ALARMS))
 def test_what_a_rule_lets_in_can_be_read(event: dict[str, Any]) -> None:
     assume(any(matches(rule, event) for rule in RULES))
     assert isinstance(read_event(event), Incident)
 
 
+@REPEATABLE
 @given(st.one_of(FINDINGS, ALARMS))
 def test_what_no_rule_lets_in_is_refused_or_slight(event: dict[str, Any]) -> None:
     assume(not any(matches(rule, event) for rule in RULES))

@@ -13,7 +13,7 @@ from airlift.errors import AccountNotInPlan, AirliftError, InvalidInput, NotBeli
 from airlift.incident import Decision, decide, read_event
 from airlift.plan import Plan
 from airlift.values import parse_time, safe_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -21,6 +21,8 @@ VAULTS = tuple(
     f"arn:aws:backup:ap-northeast-1:111122223333:backup-vault:{name}" for name in ("first-choice", "second")
 )
 ALARM_ARN = "arn:aws:cloudwatch:ap-northeast-1:777788889999:alarm:production-mass-deletion"
+
+REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -264,6 +266,7 @@ def test_title_is_cut_and_cleaned() -> None:
     assert len(title) == 100
 
 
+@REPEATABLE
 @given(st.text(), st.integers(1, 50))
 def test_safe_text_holds_letters_digits_and_harmless_punctuation(text: str, longest: int) -> None:
     safe = safe_text(text, longest)
@@ -298,6 +301,7 @@ def outcome_of(event: dict[str, Any]) -> Decision | AirliftError:
         return error
 
 
+@REPEATABLE
 @given(st.one_of(MUTATED, st.dictionaries(st.text(), JSON)))
 def test_any_event_gives_a_decision_or_a_named_error(event: dict[str, Any]) -> None:
     outcome = outcome_of(event)
@@ -308,6 +312,7 @@ def test_any_event_gives_a_decision_or_a_named_error(event: dict[str, Any]) -> N
         assert outcome.account == "111122223333"
 
 
+@REPEATABLE
 @given(st.sampled_from([FINDING, ALARM]), st.text(max_size=30) | st.floats() | st.integers())
 def test_any_time_gives_a_decision(event: dict[str, Any], time: object) -> None:
     broken = with_(with_(event, "time", time), "detail/service", {"eventFirstSeen": time})
