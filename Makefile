@@ -1,0 +1,83 @@
+# A fresh machine needs Python 3.11 or newer and make. Everything else comes from the locks in requirements/.
+#
+#   make venv     .venv, with the `airlift` command in .venv/bin
+#   make demo     the staged incident on this machine; VOTE=me asks you for the approvers' votes
+#   make test     all tests
+#   make check    formatting, types, template, workflows
+#   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases
+#   make clean    removes the environments and what was built
+#
+# PYTHON=/path/to/python is tried before the interpreters found by name.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: venv demo test check check-style check-types check-template check-workflows lock clean
+.DEFAULT_GOAL := venv
+
+# The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
+usable = import sys, venv, ensurepip; assert sys.version_info >= (3, 11); print(sys.executable)
+python = $(or $(shell for name in $(PYTHON) python3.13 python3.12 python3.11 python3 python3.14 python; do \
+	"$$name" -c "$(usable)" 2>/dev/null && break; done),$(error \
+	Airlift needs Python 3.11 or newer with venv and ensurepip: install it, or name it: make PYTHON=/path/to/python))
+
+# $(call environment,folder,lock,seconds,what for): makes the environment from scratch, so that it holds the lock alone.
+define environment
+@echo "Making $(1) ($(4)), about $(3) s the first time ..."
+@"$(python)" -m venv --clear $(1)
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(2)
+@touch $@
+endef
+
+venv: .venv/bin/airlift
+
+.venv/.locked: requirements/dev.txt
+	$(call environment,.venv,$<,40,the project; its tests and checks)
+
+.venv/bin/airlift: .venv/.locked pyproject.toml
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-cloud/.locked: requirements/cloud.txt
+	$(call environment,.venv-cloud,$<,30,the local cloud)
+
+.venv-sam/.locked: requirements/sam.txt
+	$(call environment,.venv-sam,$<,40,the AWS SAM command line and cfn-lint)
+
+.venv-lock/.locked: requirements/lock.txt
+	$(call environment,.venv-lock,$<,10,uv)
+
+demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
+	@.venv/bin/python -m local.cloud.demo $(if $(VOTE),--vote $(VOTE))
+
+test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
+	@.venv/bin/python -m pytest $(TESTS)
+
+check: check-style check-types check-template check-workflows
+
+check-style: .venv/bin/airlift
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+check-types: .venv/bin/airlift
+	@.venv/bin/mypy functions cli local checks tests
+
+check-template: .venv-sam/.locked
+	@.venv-sam/bin/python checks/template.py
+
+check-workflows: .venv/bin/airlift
+	@.venv/bin/python checks/workflows.py
+	@.venv/bin/python -m local.asl.check statemachine/*.asl.json
+
+# One lock serves every supported Python and platform. No index is named: pip's own settings decide where from.
+compile = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(if $(UPGRADE),--upgrade)
+
+lock: .venv-lock/.locked
+	@echo "Writing the locks ..."
+	@$(compile) dependencies/requirements.in --output-file dependencies/requirements.txt
+	@$(compile) requirements/dev.in --constraints dependencies/requirements.txt --output-file requirements/dev.txt
+	@for lock in cloud sam lock; do \
+		$(compile) requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
+
+clean:
+	@rm -rf .venv .venv-cloud .venv-sam .venv-lock .aws-sam .local

@@ -1,0 +1,1 @@
+"""What `make check` runs beyond the tools themselves."""

@@ -1,0 +1,90 @@
+"""Lints template.yaml with the state machines' definitions inside it.
+
+Neither `sam validate --lint` nor cfn-lint opens a DefinitionUri, so mistakes in a definition, or a substitution that the
+template doesn't give, would pass. Run with the Python of .venv-sam, which holds the SAM command line and cfn-lint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+REGION = "ap-northeast-1"
+ROOT = Path(__file__).parent.parent
+
+
+class NoManagedPolicies:
+    """Stands for the list of AWS's managed policies, which only an account can give; the template names none."""
+
+    def load(self) -> dict[str, str]:
+        """No names, hence no ARNs."""
+        return {}
+
+
+def inlined(template: Path) -> dict[str, Any]:
+    """The SAM template as a dict, each definition in place of its DefinitionUri."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    source: dict[str, Any] = yaml_parse(template.read_text(encoding="utf-8"))
+    for resource in source["Resources"].values():
+        properties = resource.get("Properties", {})
+        if "DefinitionUri" in properties:
+            path = template.parent / properties.pop("DefinitionUri")
+            properties["Definition"] = json.loads(path.read_text(encoding="utf-8"))
+    return source
+
+
+def expanded(source: dict[str, Any]) -> dict[str, Any]:
+    """The CloudFormation template that AWS makes of the SAM template, each definition as one string."""
+    from samtranslator.translator.transform import transform
+
+    sections = [source["Globals"]["Function"], *(r.get("Properties", {}) for r in source["Resources"].values())]
+    for section in sections:
+        for uri in section.keys() & {"CodeUri", "ContentUri"}:
+            section[uri] = "s3://artifacts/key"  # as `sam package` leaves it
+    template: dict[str, Any] = transform(source, {}, NoManagedPolicies())  # type: ignore[arg-type]
+    for resource in template["Resources"].values():
+        match resource.get("Properties", {}).get("DefinitionString"):
+            case {"Fn::Join": [separator, lines]}:
+                resource["Properties"]["DefinitionString"] = separator.join(lines)
+    return template
+
+
+def failures(template: Path) -> int:
+    """How many of the two lints fail; what they say goes to the terminal."""
+    tools = Path(sys.executable).parent
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        sam, cloudformation = Path(folder, "sam.json"), Path(folder, "cloudformation.json")
+        source = inlined(template)
+        sam.write_text(json.dumps(source, indent=1), encoding="utf-8")
+        cloudformation.write_text(json.dumps(expanded(source), indent=1), encoding="utf-8")
+        commands = (
+            [tools / "sam", "validate", "--lint", "--region", REGION, "--template-file", sam],
+            [tools / "cfn-lint", "--regions", REGION, "--template", cloudformation],
+        )
+        for command in commands:
+            run = subprocess.run(command, capture_output=True, text=True, check=False)
+            if run.returncode:
+                failed += 1
+                sys.stdout.write(f"{command[0].name} refuses {template.name}:\n{run.stdout}{run.stderr}")
+    return failed
+
+
+def main() -> int:
+    """Exit status: 0 if both lints pass."""
+    os.environ.update(SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION=REGION)
+    try:
+        failed = failures(ROOT / "template.yaml")
+    except ModuleNotFoundError as missing:
+        sys.exit(f"checks/template.py needs {missing.name}: run it through `make check`, which makes .venv-sam")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
