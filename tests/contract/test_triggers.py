@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from airlift import incident
 from airlift.errors import TriggerNotAllowed
-from airlift.incident import Incident, read_event
+from airlift.incident import Incident, decide, read_event
 from airlift.inputs import Action, Start, parse_input
+from airlift.plan import Plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
@@ -38,9 +40,7 @@ def rules() -> dict[str, dict[str, Any]]:
     machines = [r["Properties"] for r in resources if r["Type"] == "AWS::Serverless::StateMachine"]
     events = {name: event for machine in machines for name, event in machine.get("Events", {}).items()}
     return {
-        name: event["Properties"]["Pattern"]
-        for name, event in events.items()
-        if event["Type"] == "EventBridgeRule"
+        name: event["Properties"]["Pattern"] for name, event in events.items() if event["Type"] == "EventBridgeRule"
     }
 
 
@@ -89,6 +89,16 @@ def test_sample_passes_its_own_rule_only_and_is_read(name: str) -> None:
     assert read.sender == "777788889999"
     assert read.region == "ap-northeast-1"
     assert read.first_sign is not None
+
+
+@pytest.mark.parametrize("name", RULE_OF)
+def test_sample_starts_a_recovery_under_the_example_plan(name: str) -> None:
+    decision = decide(read_event(sample(name)), example_plan())
+    assert (decision.allow, decision.account) == ("request", "111122223333")
+
+
+def example_plan() -> Plan:
+    return Plan.from_document(yaml.safe_load((ROOT / "plans" / "example.yaml").read_text()))
 
 
 @pytest.mark.parametrize("name", RULE_OF)
@@ -230,7 +240,9 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 @pytest.mark.parametrize("name", STARTS)
 def test_console_start_is_read(name: str) -> None:
-    assert isinstance(parse_input(sample(name), now=NOW), Start)
+    start = parse_input(sample(name), now=NOW)
+    assert isinstance(start, Start)
+    assert [example_plan().vault(arn).arn for arn in start.vault_arns] == list(start.vault_arns)
 
 
 @pytest.mark.parametrize("name", ACTIONS)
