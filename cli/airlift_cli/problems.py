@@ -1,4 +1,4 @@
-"""What can go wrong for a person at the command line: one line, the next step, and an exit code that means something."""
+"""What can go wrong at the command line: one line, the next step, and an exit code that means something."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from airlift import errors
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError as NotConnected,
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+)
+from botocore.exceptions import (
+    ConnectionError as NotConnected,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ _WRONG_INPUT = frozenset(
 )
 
 
-class Problem(Exception):  # noqa: N818  (it is shown, not named, to the person)
+class Problem(Exception):
     """Ends a command: `what` happened, the `next_step`, the exit `code` and, if it has one, the error's `name`."""
 
     def __init__(self, what: str, next_step: str, code: Exit, *, name: str = "") -> None:

@@ -47,9 +47,7 @@ class Reading:
 
     def recent(self, limit: int) -> list[Record]:
         """The newest recoveries, newest first."""
-        listed = islice(
-            self._query(Key("pk").eq("RECOVERIES"), newest_first=True), max(limit, _RECENT_RECOVERIES)
-        )
+        listed = islice(self._query(Key("pk").eq("RECOVERIES"), newest_first=True), max(limit, _RECENT_RECOVERIES))
         newest = sorted(listed, key=lambda entry: str(entry["createdAt"]), reverse=True)[:limit]
         return [self.recovery(str(entry["sk"])) for entry in newest]
 

@@ -122,9 +122,7 @@ def operator_asks(snapshot: Snapshot) -> list[str]:
     this = snapshot.recovery_id
     asks = []
     if "firstSign" in waiting:
-        asks.append(
-            f"Say when the attack began: airlift first-sign {this} TIME, or latest for the newest points."
-        )
+        asks.append(f"Say when the attack began: airlift first-sign {this} TIME, or latest for the newest points.")
     if "continue" in waiting:
         asks.append(f"Confirm that restoring goes on: airlift continue {this}")
     if held := snapshot.counts["held"]:

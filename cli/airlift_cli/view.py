@@ -41,23 +41,21 @@ def _header(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
     recovery = snapshot.recovery
     state = str(recovery["outcome"] if snapshot.ended else recovery["state"])
     took = _took(recovery, now)
-    title = Text.assemble(
-        ("Airlift  ", "bold"), (snapshot.recovery_id, "bold"), "  ", (state, style_of(state))
-    )
+    title = Text.assemble(("Airlift  ", "bold"), (snapshot.recovery_id, "bold"), "  ", (state, style_of(state)))
     title = cell(title, width - len(took) - 1).append(f" {took}", style="bold")
     about = [f"account {recovery['account']}", str(recovery.get("mode", ""))]
     about += [f"plan version {recovery['planVersion']}"] if "planVersion" in recovery else []
     lines = [title, cell(Text(" · ".join(filter(None, about)), style="dim"), width)]
     lines[-1].rstrip()
-    lines += labelled("trigger", Text(_trigger(recovery)), width)
+    lines += labelled("trigger", _trigger(recovery), width)
     if reason := shown(recovery.get("reason", "")):
-        lines += labelled("reason", Text(reason), width)
-    lines += labelled("first sign", _first_sign(recovery), width)
-    lines += wrapped(_stages(milestones(snapshot, now), now, wide=width >= WIDE), width)
+        lines += labelled("reason", [Text(reason)], width)
+    lines += labelled("first sign", [_first_sign(recovery)], width)
+    lines += wrapped(_stages(milestones(snapshot, now), wide=width >= WIDE), width)
     if cause := shown(recovery.get("cause", "")):
-        lines += labelled("cause", Text(cause, style=style_of(state)), width, most=4)
+        lines += labelled("cause", [Text(cause, style=style_of(state))], width, most=4)
     if key := recovery.get("reportKey"):
-        lines += labelled("report", Text(shown(key)), width)
+        lines += labelled("report", [Text(shown(key))], width)
     return lines
 
 
@@ -66,11 +64,11 @@ def _took(recovery: Record, now: datetime) -> str:
     return duration((ended - began).total_seconds()) if began else ""
 
 
-def _trigger(recovery: Record) -> str:
+def _trigger(recovery: Record) -> list[Text]:
     trigger = recovery.get("trigger", {})
-    words = [trigger.get("kind", ""), trigger.get("type", ""), trigger.get("title", "")]
     sender = trigger.get("sender")
-    return " · ".join(shown(w) for w in [*words, f"from {sender}" if sender else ""] if w)
+    words = [trigger.get("kind"), trigger.get("type"), trigger.get("title"), sender and f"from {sender}"]
+    return [Text(shown(word)) for word in words if word] or [Text("unknown", style="dim")]
 
 
 def first_sign(recovery: Record) -> tuple[str, str]:
@@ -91,7 +89,7 @@ def _first_sign(recovery: Record) -> Text:
     return Text(f"{shown_sign} ({known_from})" if known_from else shown_sign)
 
 
-def _stages(points: list[Milestone], now: datetime, *, wide: bool) -> Text:
+def _stages(points: list[Milestone], *, wide: bool) -> Text:
     line = Text()
     for point in points:
         under_way = point.at is None and point.seconds is not None
@@ -106,11 +104,7 @@ def _stages(points: list[Milestone], now: datetime, *, wide: bool) -> Text:
 
 
 def _asks(snapshot: Snapshot, width: int) -> list[Text]:
-    return [
-        line
-        for ask in operator_asks(snapshot)
-        for line in wrapped(Text(f"▶ {ask}", style="bold yellow"), width)
-    ]
+    return [line for ask in operator_asks(snapshot) for line in wrapped(Text(f"▶ {ask}", style="bold yellow"), width)]
 
 
 def _vaults(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
@@ -135,20 +129,18 @@ def _vault(snapshot: Snapshot, vault: Record, now: datetime, width: int) -> list
     if vault.get("counts") or vault.get("selected"):
         lines += labelled("restores", _counts(vault, now, wide=width >= WIDE), width)
     if cause := shown(vault.get("ending", {}).get("cause", "")):
-        lines += labelled("ended", Text(cause, style=style_of(state)), width, most=4)
+        lines += labelled("ended", [Text(cause, style=style_of(state))], width, most=4)
     return lines
 
 
 def _vault_line(vault: Record, now: datetime, width: int) -> Text:
     """One of many vaults on one line."""
     state = _state(vault)
-    line = Text.assemble(
-        (shown(tail(vault["sourceBackupVaultArn"])), "bold"), "  ", (state, style_of(state)), "  "
-    )
+    name = shown(tail(vault["sourceBackupVaultArn"]))
     restoring = vault.get("counts") or vault.get("selected")
-    line.append_text(_counts(vault, now, wide=False) if restoring else _approval(vault, [], now))
-    line = cell(line, width)
-    line.rstrip()
+    parts = _counts(vault, now, wide=False) if restoring else _approval(vault, [], now)
+    line = Text.assemble((name, "bold"), "  ", (state, style_of(state)), "  ", Text(" · ").join(parts))
+    line.truncate(width, overflow="ellipsis")
     return line
 
 
@@ -156,42 +148,38 @@ def _state(vault: Record) -> str:
     return str(vault.get("ending", {}).get("name") or vault["state"])
 
 
-def _approval(vault: Record, votes: list[Record], now: datetime) -> Text:
+def _approval(vault: Record, votes: list[Record], now: datetime) -> list[Text]:
     if "requestedAt" not in vault and not votes:
-        return Text("not requested yet", style="dim")
-    threshold = vault.get("threshold")
-    line = Text(f"{int(vault.get('approvals', 0))} of {threshold or '?'}", style="bold")
+        return [Text("not requested yet", style="dim")]
+    parts = [Text(f"{int(vault.get('approvals', 0))} of {vault.get('threshold', '?')}", style="bold")]
     if approvers := vault.get("approvers"):
-        line.append(f" (team of {approvers})", style="dim")
+        parts[0].append(f" (team of {approvers})", style="not bold dim")
     if rejections := vault.get("rejections"):
-        line.append(f" · {rejections} against", style="red")
+        parts.append(Text(f"{rejections} against", style="red"))
     for vote in votes:
-        verb = shown(vote["response"]).lower()
-        line.append(
-            f" · {shown(vote['approver'])} {verb} {clock(vote.get('at'))}", style=style_of(vote["response"])
-        )
+        verb, style = shown(vote["response"]).lower(), style_of(vote["response"])
+        parts.append(Text(f"{shown(vote['approver'])} {verb} {clock(vote.get('at'))}", style=style))
     if granted := vault.get("grantedAt"):
-        return line.append(f" · granted {clock(granted)}", style="green")
+        return [*parts, Text(f"granted {clock(granted)}", style="green")]
     if vault.get("sessionStatus") == "UNKNOWN":
-        line.append(" · votes can't be read at the moment", style="yellow")
+        parts.append(Text("votes can't be read at the moment", style="yellow"))
     if (deadline := moment(vault.get("expiresAt"))) and vault["state"] != "ENDED":
-        line.append(f" · {duration((deadline - now).total_seconds())} left, until {deadline:%m-%d %H:%M}")
-    return line
+        left = duration((deadline - now).total_seconds())
+        parts.append(Text(f"{left} left, until {deadline:%m-%d %H:%M}"))
+    return parts
 
 
-def _counts(vault: Record, now: datetime, *, wide: bool) -> Text:
+def _counts(vault: Record, now: datetime, *, wide: bool) -> list[Text]:
     counts = {state: int(n) for state, n in vault.get("counts", {}).items()}
     selected = int(vault.get("selected", 0)) or sum(counts.values())
     done = sum(counts.get(state, 0) for state in FINAL)
-    line = bar(done / selected if selected else 0, 20 if wide else 10)
-    line.append(f" {done:,} of {selected:,}", style="bold")
-    for state in COUNTED:
-        if counts.get(state):
-            line.append(f" · {counts[state]:,} {state}", style=style_of(state))
+    progress = bar(done / selected if selected else 0, 20 if wide else 10)
+    parts = [progress.append(f" {done:,} of {selected:,}", style="bold")]
+    parts += [Text(f"{counts[s]:,} {s}", style=style_of(s)) for s in COUNTED if counts.get(s)]
     look = moment(vault.get("nextLookAt"))
     if look and look > now and vault["state"] != "ENDED":
-        line.append(f" · next look in {duration((look - now).total_seconds())}", style="dim")
-    return line
+        parts.append(Text(f"next look in {duration((look - now).total_seconds())}", style="dim"))
+    return parts
 
 
 def timeline_line(entry: Record, width: int | None = None) -> Text:

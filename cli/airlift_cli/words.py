@@ -12,7 +12,7 @@ from rich.text import Text
 from airlift_cli.snapshot import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _MEASURE = Console(width=80, file=io.StringIO())
 
@@ -109,13 +109,25 @@ def wrapped(text: Text, width: int, *, indent: int = 0, most: int = 3) -> list[T
     return [lines[0], *(Text(" " * indent).append_text(line) for line in lines[1:])]
 
 
-def labelled(label: str, text: Text, width: int, *, most: int = 2) -> list[Text]:
-    """Lines such as `first sign  2026-…`, wrapped beside the label."""
-    first, *rest = wrapped(text, width - _LABEL, most=most)
+def labelled(label: str, parts: Sequence[Text], width: int, *, most: int = 2) -> list[Text]:
+    """Lines such as `approval    1 of 2 · alice approved`: parts beside the label, broken between them if possible."""
+    room = width - _LABEL
+    first, *rest = [line for packed in _packed(parts, room) for line in wrapped(packed, room, most=most)]
     return [
         Text.assemble((f"{label:<{_LABEL}}", "dim")).append_text(first),
         *(Text(" " * _LABEL).append_text(line) for line in rest),
     ]
+
+
+def _packed(parts: Sequence[Text], width: int) -> list[Text]:
+    """The parts with ` · ` between them, as many on a line as fit."""
+    lines = [parts[0].copy()]
+    for part in parts[1:]:
+        if lines[-1].cell_len + 3 + part.cell_len <= width:
+            lines[-1].append(" · ", style="dim").append_text(part)
+        else:
+            lines.append(part.copy())
+    return lines
 
 
 _LABEL = 12
