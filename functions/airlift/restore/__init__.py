@@ -23,9 +23,7 @@ __all__ = ["FAMILIES", "NOT_HELD", "family_of", "nearest_key"]
 
 FAMILIES: tuple[Family, ...] = (DynamoDb(), S3(), Ebs(), Efs())
 
-_BY_TYPE: Mapping[str, Family] = {
-    kind.lower(): family for family in FAMILIES for kind in family.resource_types
-}
+_BY_TYPE: Mapping[str, Family] = {kind.lower(): family for family in FAMILIES for kind in family.resource_types}
 
 # Column "Logically air-gapped vault" of the AWS Backup Developer Guide, "Feature availability by resource".
 NOT_HELD: Mapping[str, str] = MappingProxyType(

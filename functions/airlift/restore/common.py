@@ -10,7 +10,7 @@ from airlift.errors import MetadataRefused
 from airlift.restore.base import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from airlift.restore.base import Family, RecoveryPoint, Target
 
@@ -28,8 +28,9 @@ def assemble(family: Family, *layers: Mapping[str, Any]) -> dict[str, str]:
     """StartRestoreJob metadata from layers, a later one winning over an earlier one.
 
     AWS Backup most likely lower-cases keys (inferred), so two spellings of one key must not both go out:
-    layers are merged without regard to case, and the documented spelling is emitted. Unknown keys can make a job
-    fail, so only `family.accepted_keys` pass. The API takes strings only: None says nothing, others become JSON.
+    layers are merged without regard to case, and the documented spelling is emitted. Unknown keys can make a
+    job fail, so only `family.accepted_keys` pass. The API takes strings only: None is left out, other values
+    become JSON.
 
     Raises `MetadataRefused` for a key that the type does not take, naming the nearest that it does.
     """
@@ -74,7 +75,7 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def verdict(problems: Sequence[str | None], how: str) -> Validation:
-    """Good, with `how` it was looked at, if no problem is named; else bad, with every problem."""
-    named = [problem for problem in problems if problem]
-    return Validation(ok=not named, how="; ".join(named) if named else how)
+def verdict(how: str, *checks: tuple[bool, str]) -> Validation:
+    """Good, with `how` it was looked at, if every check holds; else bad, with what each failed one says."""
+    problems = [problem for holds, problem in checks if not holds]
+    return Validation(ok=not problems, how="; ".join(problems) or how)

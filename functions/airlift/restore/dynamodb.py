@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airlift.names import derived_name
-from airlift.restore.base import Finishing
+from airlift.restore.base import Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
 AGAIN_IN_SECONDS = 10
 
@@ -38,18 +38,15 @@ class DynamoDb:
         plan = assemble(self, target.metadata)
         key = plan.get("kmsMasterKeyArn") or target.options.get("kmsKeyId")
         encryption = plan.get("encryptionType") or ("KMS" if key else "Default")
+        source = resource_id(point.resource_arn)
         own = {
-            "targetTableName": derived_name(
-                target, resource_id(point.resource_arn), alphabet="a-zA-Z0-9_.-", longest=255
-            ),
+            "targetTableName": derived_name(target, source, alphabet="a-zA-Z0-9_.-", longest=255),
             "encryptionType": encryption,
             "kmsMasterKeyArn": key if encryption == "KMS" else None,
         }
         return assemble(self, own, plan)
 
-    def prepare(
-        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
-    ) -> None:
+    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Nothing: the job makes the table."""
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
@@ -65,14 +62,13 @@ class DynamoDb:
         try:
             _switch_on_pitr(client, name)
         except client.exceptions.ContinuousBackupsUnavailableException:
-            return Finishing(
-                False, AGAIN_IN_SECONDS, f"table {name} does not take point-in-time recovery yet"
-            )
+            return Finishing(False, AGAIN_IN_SECONDS, f"table {name} takes no point-in-time recovery yet")
         _switch_on_ttl(client, name, restored.target.options.get("timeToLiveAttribute"))
-        for change in _changes(table, restored.target.options):
-            client.update_table(TableName=name, **change)
-            return Finishing(False, AGAIN_IN_SECONDS, f"table {name}: {', '.join(change)}")
-        return Finishing(True)
+        change = next(_changes(table, restored.target.options), None)
+        if change is None:
+            return Finishing(True)
+        client.update_table(TableName=name, **change)
+        return Finishing(False, AGAIN_IN_SECONDS, f"table {name} takes on {', '.join(change)}")
 
     def validate(self, clients: Clients, restored: Restored) -> Validation:
         """Status, keys, indexes, and whether an item can be read: ItemCount is up to six hours old."""
@@ -80,35 +76,28 @@ class DynamoDb:
         try:
             table = client.describe_table(TableName=name)["Table"]
         except client.exceptions.ResourceNotFoundException:
-            return verdict([f"table {name} does not exist"], "")
+            return Validation(False, f"table {name} does not exist")
         if table["TableStatus"] != "ACTIVE":
-            return verdict([f"table {name} is {table['TableStatus']}, not ACTIVE"], "")
+            return Validation(False, f"table {name} is {table['TableStatus']}, not ACTIVE")
         indexes = table.get("GlobalSecondaryIndexes", [])
         # A backup with a size comes from a table with items (inferred).
         empty = not client.scan(TableName=name, Limit=1, Select="COUNT")["Count"]
-        problems = [
-            None
-            if any(key["KeyType"] == "HASH" for key in table["KeySchema"])
-            else f"table {name} has no hash key",
-            *(_index_problem(index) for index in indexes),
-            f"table {name} is still being filled"
-            if table.get("RestoreSummary", {}).get("RestoreInProgress")
-            else None,
-            f"table {name} is empty, but its recovery point is not"
-            if empty and restored.point.size_bytes
-            else None,
-        ]
-        read = "it is empty, as its recovery point is" if empty else "a Scan of one item answers"
-        how = (
-            f"table {name} ACTIVE, key schema present, {len(indexes)} global secondary indexes ACTIVE, {read}"
+        read = "it is empty, as its recovery point is" if empty else "a Scan finds an item"
+        return verdict(
+            f"table {name} and its {len(indexes)} global secondary indexes ACTIVE, keys present, {read};"
+            " items not counted (ItemCount is refreshed every six hours only)",
+            (any(key["KeyType"] == "HASH" for key in table["KeySchema"]), f"table {name} has no hash key"),
+            (not _being_filled(table), f"table {name} is still being filled"),
+            (not (empty and restored.point.size_bytes), f"table {name} is empty, its backup is not"),
+            *(
+                (index["IndexStatus"] == "ACTIVE", f"index {index['IndexName']} is {index['IndexStatus']}")
+                for index in indexes
+            ),
         )
-        return verdict(problems, f"{how}; items not counted (ItemCount is refreshed every six hours only)")
 
 
-def _index_problem(index: Mapping[str, Any]) -> str | None:
-    if index["IndexStatus"] == "ACTIVE":
-        return None
-    return f"index {index['IndexName']} is {index['IndexStatus']}, not ACTIVE"
+def _being_filled(table: Mapping[str, Any]) -> bool:
+    return bool(table.get("RestoreSummary", {}).get("RestoreInProgress"))
 
 
 def _switch_on_pitr(client: Any, name: str) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airlift.errors import MetadataRefused
-from airlift.restore.base import Finishing
+from airlift.restore.base import Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
 GIB = 1024**3
 
@@ -59,9 +59,7 @@ class Ebs:
             )
         return metadata
 
-    def prepare(
-        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
-    ) -> None:
+    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Nothing: the job makes the volume."""
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
@@ -78,17 +76,16 @@ class Ebs:
         except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] != "InvalidVolume.NotFound":
                 raise
-            return verdict([f"volume {volume_id} does not exist"], "")
+            return Validation(False, f"volume {volume_id} does not exist")
         least = -(-restored.point.size_bytes // GIB)
-        state, size = volume["State"], volume["Size"]
-        problems = [
-            None if state == "available" else f"volume {volume_id} is {state}, not available",
-            None
-            if volume["Encrypted"] or restored.metadata.get("encrypted") != "true"
-            else "it is not encrypted",
-            None if size >= least else f"it has {size} GiB, its recovery point {least} GiB",
-        ]
-        encryption = "encrypted" if volume["Encrypted"] else "not encrypted, as the plan wants"
+        state, size, encrypted = volume["State"], volume["Size"], volume["Encrypted"]
+        encryption = "encrypted" if encrypted else "not encrypted, as the plan wants"
         return verdict(
-            problems, f"volume {volume_id} available, {encryption}, {size} GiB; its blocks were not read"
+            f"volume {volume_id} available, {encryption}, {size} GiB; its blocks were not read",
+            (state == "available", f"volume {volume_id} is {state}, not available"),
+            (
+                encrypted or restored.metadata.get("encrypted") != "true",
+                f"volume {volume_id} is not encrypted",
+            ),
+            (size >= least, f"volume {volume_id} has {size} GiB, its recovery point {least} GiB"),
         )

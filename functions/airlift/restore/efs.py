@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name
-from airlift.restore.base import Finishing
+from airlift.restore.base import Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
 AGAIN_IN_SECONDS = 15
 UNDER_WAY = frozenset({"creating", "updating"})
@@ -67,9 +67,7 @@ class Efs:
             )
         return metadata
 
-    def prepare(
-        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
-    ) -> None:
+    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Nothing: the job makes the file system."""
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
@@ -80,16 +78,12 @@ class Efs:
             return Finishing(False, AGAIN_IN_SECONDS, f"file system {system_id} is {state}")
         if state != "available":
             return Finishing(True, doing=f"file system {system_id} is {state}")
-        client.tag_resource(
-            ResourceId=system_id, Tags=tag_list(airlift_tags(restored.point, restored.target))
-        )
+        client.tag_resource(ResourceId=system_id, Tags=tag_list(airlift_tags(restored.point, restored.target)))
         options = restored.target.options
         states = _mount_targets(client, system_id)
         for subnet in options.get("subnetIds", []):
             if subnet not in states:
-                states[subnet] = _create_mount_target(
-                    client, system_id, subnet, options.get("securityGroupIds")
-                )
+                states[subnet] = _create_mount_target(client, system_id, subnet, options.get("securityGroupIds"))
         waiting = sorted(subnet for subnet, state in states.items() if state in UNDER_WAY)
         if waiting:
             return Finishing(False, AGAIN_IN_SECONDS, f"mount targets of {system_id} in {', '.join(waiting)}")
@@ -101,25 +95,24 @@ class Efs:
         try:
             system = client.describe_file_systems(FileSystemId=system_id)["FileSystems"][0]
         except client.exceptions.FileSystemNotFound:
-            return verdict([f"file system {system_id} does not exist"], "")
-        state = system["LifeCycleState"]
-        targets = _mount_targets(client, system_id)
+            return Validation(False, f"file system {system_id} does not exist")
+        state, encrypted = system["LifeCycleState"], system.get("Encrypted", False)
+        encryption = "encrypted" if encrypted else "not encrypted, as the plan wants"
         wished = restored.target.options.get("subnetIds", [])
-        wants_encryption = restored.metadata.get("Encrypted") == "true"
-        problems = [
-            None if state == "available" else f"file system {system_id} is {state}, not available",
-            None
-            if system.get("Encrypted") or not wants_encryption
-            else f"file system {system_id} is not encrypted",
+        mounts = _mount_targets(client, system_id)
+        return verdict(
+            f"file system {system_id} available, {encryption}, {len(wished)} mount targets available;"
+            " its files, under aws-backup-restore_<datetime>/, were not read",
+            (state == "available", f"file system {system_id} is {state}, not available"),
+            (encrypted or restored.metadata.get("Encrypted") != "true", f"{system_id} is not encrypted"),
             *(
-                f"mount target in {subnet} is {targets.get(subnet, 'missing')}"
+                (
+                    mounts.get(subnet) == "available",
+                    f"mount target in {subnet} is {mounts.get(subnet, 'missing')}",
+                )
                 for subnet in wished
-                if targets.get(subnet) != "available"
             ),
-        ]
-        encryption = "encrypted" if system.get("Encrypted") else "not encrypted, as the plan wants"
-        how = f"file system {system_id} available, {encryption}, {len(wished)} mount targets available"
-        return verdict(problems, f"{how}; its files, under aws-backup-restore_<datetime>/, were not read")
+        )
 
 
 def _mount_targets(client: Any, system_id: str) -> dict[str, str]:

@@ -16,14 +16,14 @@ import re
 from typing import TYPE_CHECKING
 
 from airlift.names import derived_name
-from airlift.restore.base import Finishing
+from airlift.restore.base import Finishing, Validation
 from airlift.restore.bucket import check_bucket, make_bucket
 from airlift.restore.common import assemble, resource_id, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target, Validation
+    from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
 # A COMPLETED job may have failed in part: "One or more objects failed to be restored", "There are no objects
 # that match" (AWS Backup Developer Guide, "Restore S3 data").
@@ -63,9 +63,7 @@ class S3:
         }
         return assemble(self, own, plan)
 
-    def prepare(
-        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
-    ) -> None:
+    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Makes the bucket: private, encrypted, TLS only, versioned, tagged.
 
         A bucket that the plan names itself is taken as it is and must be versioned.
@@ -88,16 +86,15 @@ class S3:
         try:
             versioning = client.get_bucket_versioning(**this).get("Status", "never enabled")
         except client.exceptions.NoSuchBucket:
-            return verdict([f"bucket {bucket} does not exist"], "")
+            return Validation(False, f"bucket {bucket} does not exist")
         message = restored.status_message
         objects = client.list_objects_v2(**this, MaxKeys=1)["KeyCount"]
-        problems = [
-            f"the restore job says: {message}" if SPEAKS_OF_LOSS.search(message) else None,
-            None if versioning == "Enabled" else f"versioning of {bucket} is {versioning}, not Enabled",
-            None if objects else f"bucket {bucket} holds no object",
-        ]
-        how = f"bucket {bucket} versioned, holds objects (not counted), no failed object reported"
-        return verdict(problems, how)
+        return verdict(
+            f"bucket {bucket} versioned, holds objects (not counted), the restore job reports no failed one",
+            (not SPEAKS_OF_LOSS.search(message), f"the restore job says: {message}"),
+            (versioning == "Enabled", f"versioning of bucket {bucket} is {versioning}, not Enabled"),
+            (objects > 0, f"bucket {bucket} holds no object"),
+        )
 
 
 def _own_bucket(point: RecoveryPoint, target: Target) -> str:

@@ -1,0 +1,116 @@
+"""EBS volumes: the zone, encryption and size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift.errors import MetadataRefused
+from airlift.restore.ebs import GIB, Ebs
+
+from tests.unit.restoring import RECOVERY_ID, REGION, a_point, a_target, answers, recovery_account, restored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airlift.restore.base import Clients
+
+FAMILY = Ebs()
+SOURCE = "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-0a1b2c3d4e5f60718"
+POINT = a_point(SOURCE, "EBS", size_bytes=7 * GIB + 1)
+ZONES = ["ap-northeast-1a", "ap-northeast-1c"]
+MISSING = f"arn:aws:ec2:{REGION}:444455556666:volume/vol-00000000000000000"
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    with recovery_account() as clients:
+        yield clients
+
+
+def make_volume(clients: Clients, size: int = 8, *, encrypted: bool = True) -> str:
+    made = clients("ec2").create_volume(AvailabilityZone=ZONES[0], Size=size, Encrypted=encrypted)
+    return f"arn:aws:ec2:{REGION}:444455556666:volume/{made['VolumeId']}"
+
+
+@pytest.mark.parametrize(
+    ("options", "metadata", "zone"),
+    [
+        ({"availabilityZones": ZONES}, {}, ZONES[0]),
+        ({"availabilityZones": ZONES, "availabilityZone": ZONES[1]}, {}, ZONES[1]),
+        ({"availabilityZones": ZONES}, {"AvailabilityZone": ZONES[1]}, ZONES[1]),
+        ({}, {"availabilityzone": ZONES[1]}, ZONES[1]),
+    ],
+)
+def test_the_zone_is_the_plans(options: dict[str, Any], metadata: dict[str, str], zone: str) -> None:
+    assert FAMILY.metadata(POINT, a_target(metadata=metadata, **options)) == {
+        "availabilityZone": zone,
+        "encrypted": "true",
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"availabilityZones": []}, {"availabilityZone": ""}])
+def test_without_a_zone_nothing_is_started(options: dict[str, Any]) -> None:
+    with pytest.raises(MetadataRefused) as caught:
+        FAMILY.metadata(POINT, a_target(**options))
+    assert SOURCE in caught.value.what
+    assert REGION in caught.value.remedy
+
+
+def test_key_and_overrides() -> None:
+    target = a_target(
+        metadata={"VolumeType": "gp3", "iops": "4000"}, availabilityZones=ZONES, kmsKeyId="alias/recovery"
+    )
+    assert FAMILY.metadata(POINT, target) == {
+        "availabilityZone": ZONES[0],
+        "encrypted": "true",
+        "iops": "4000",
+        "kmsKeyId": "alias/recovery",
+        "volumeType": "gp3",
+    }
+
+
+def test_finish_tags_and_may_be_repeated(clients: Clients) -> None:
+    job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), make_volume(clients))
+    FAMILY.prepare(clients, POINT, job.target, job.metadata)
+    assert FAMILY.finish(clients, job) == FAMILY.finish(clients, job)
+    assert FAMILY.finish(clients, job).done
+    volume = clients("ec2").describe_volumes(VolumeIds=[job.created_resource_arn.split("/")[1]])["Volumes"][0]
+    assert {tag["Key"]: tag["Value"] for tag in volume["Tags"]} == {
+        "airlift:recovery": RECOVERY_ID,
+        "airlift:source": SOURCE,
+    }
+
+
+@pytest.mark.parametrize(("size", "ok"), [(7, False), (8, True), (9, True)])
+def test_size_is_rounded_up_to_gib(clients: Clients, size: int, ok: bool) -> None:
+    job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), make_volume(clients, size))
+    validation = FAMILY.validate(clients, job)
+    assert validation.ok is ok
+    assert f"{size} GiB" in validation.how
+
+
+def test_an_unencrypted_volume_is_valid_only_if_the_plan_wants_it(clients: Clients) -> None:
+    created = make_volume(clients, encrypted=False)
+    assert not FAMILY.validate(clients, restored(FAMILY, POINT, a_target(availabilityZones=ZONES), created)).ok
+    open_target = a_target(metadata={"encrypted": "false"}, availabilityZones=ZONES)
+    validation = FAMILY.validate(clients, restored(FAMILY, POINT, open_target, created))
+    assert validation.ok
+    assert "not encrypted, as the plan wants" in validation.how
+
+
+def test_a_missing_volume_is_not_valid_but_other_errors_are_raised(clients: Clients) -> None:
+    job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), MISSING)
+    assert FAMILY.validate(clients, job).how == "volume vol-00000000000000000 does not exist"
+    with (
+        answers("ec2", ("describe_volumes", "UnauthorizedOperation")) as refusing,
+        pytest.raises(Exception, match="UnauthorizedOperation"),
+    ):
+        FAMILY.validate(refusing, job)
+
+
+def test_a_volume_that_is_not_available_is_not_valid() -> None:
+    job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), MISSING)
+    volume = {"State": "error", "Size": 8, "Encrypted": True}
+    with answers("ec2", ("describe_volumes", {"Volumes": [volume]})) as clients:
+        assert "is error, not available" in FAMILY.validate(clients, job).how

@@ -1,0 +1,152 @@
+"""The registry of families, and how metadata is put together."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from airlift.errors import MetadataRefused
+from airlift.restore import FAMILIES, NOT_HELD, family_of, nearest_key
+from airlift.restore.common import airlift_tags, assemble, resource_id
+from airlift.restore.ebs import Ebs
+from airlift.restore.efs import Efs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.restoring import RECOVERY_ID, a_point, a_target
+
+if TYPE_CHECKING:
+    from airlift.restore.base import Family
+
+SOURCES = {
+    "DynamoDB": "arn:aws:dynamodb:ap-northeast-1:111122223333:table/orders",
+    "S3": "arn:aws:s3:::orders-documents",
+    "EBS": "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-0a1b2c3d4e5f60718",
+    "EFS": "arn:aws:elasticfilesystem:ap-northeast-1:111122223333:file-system/fs-0a1b2c3d4e5f60718",
+}
+
+
+def test_each_type_has_one_family_found_without_regard_to_case() -> None:
+    types = [kind for family in FAMILIES for kind in family.resource_types]
+    assert sorted(types) == sorted(SOURCES)
+    for family in FAMILIES:
+        for kind in family.resource_types:
+            assert family_of(kind) is family_of(kind.upper()) is family
+    assert family_of("Timestream") is None
+
+
+def test_types_that_a_vault_never_holds_have_no_family() -> None:
+    assert {"RDS", "Redshift", "CloudFormation", "SAP HANA on Amazon EC2"} <= set(NOT_HELD)
+    assert not [kind for kind in NOT_HELD if family_of(kind)]
+
+
+def test_the_tag_flag_is_only_for_types_whose_jobs_take_it() -> None:
+    assert {f.resource_types[0]: f.copies_source_tags for f in FAMILIES} == {
+        "DynamoDB": False,
+        "S3": False,
+        "EBS": True,
+        "EFS": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "nearest"),
+    [
+        ("EBS", "AvailabilityZone", "availabilityZone"),
+        ("ebs", "availabiltyZone", "availabilityZone"),
+        ("EFS", "fileSystemId", "file-system-id"),
+        ("DynamoDB", "tableName", "targetTableName"),
+        ("S3", "DestinationBucket", "DestinationBucketName"),
+        ("S3", "NewBucket", None),
+        ("DynamoDB", "テーブル", None),
+        ("RDS", "dbName", None),
+    ],
+)
+def test_nearest_key(kind: str, key: str, nearest: str | None) -> None:
+    assert nearest_key(kind, key) == nearest
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.resource_types[0]))
+def test_a_right_key_is_its_own_nearest(family: Family) -> None:
+    kind = family.resource_types[0]
+    for key in family.accepted_keys:
+        assert nearest_key(kind, key) == nearest_key(kind, key.upper()) == key
+
+
+def test_layers_are_merged_without_regard_to_case_and_emitted_as_documented() -> None:
+    merged = assemble(Ebs(), {"volumeType": "gp2", "iops": 3000, "encrypted": True}, {"VOLUMETYPE": "gp3"})
+    assert merged == {"volumeType": "gp3", "iops": "3000", "encrypted": "true"}
+
+
+def test_none_says_nothing_and_nested_values_become_compact_json() -> None:
+    items = ["/帳票/2026", "/a b"]
+    merged = assemble(Efs(), {"KmsKeyId": "k", "ItemsToRestore": items}, {"KmsKeyId": None})
+    assert merged["KmsKeyId"] == "k"
+    assert json.loads(merged["ItemsToRestore"]) == items
+    assert ", " not in merged["ItemsToRestore"]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("key", ["aws:backup:request-id", "NewBucket", "volumeId", "originalTableName"])
+def test_a_key_that_the_type_does_not_take_is_refused(kind: str, key: str) -> None:
+    family = family_of(kind)
+    assert family is not None
+    with pytest.raises(MetadataRefused) as caught:
+        family.metadata(a_point(SOURCES[kind], kind), a_target(metadata={key: "x"}, availabilityZone="z"))
+    assert key in caught.value.what
+    assert kind in caught.value.what
+
+
+def test_a_refusal_names_the_nearest_right_key() -> None:
+    with pytest.raises(MetadataRefused, match="write 'volumeType'"):
+        assemble(Ebs(), {"volumType": "gp3"})
+    with pytest.raises(MetadataRefused, match="use one of availabilityZone, encrypted"):
+        assemble(Ebs(), {"zzz": "gp3"})
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@given(keys=st.data())
+def test_metadata_is_whitelisted_strings_whatever_the_spelling(kind: str, keys: st.DataObject) -> None:
+    family = family_of(kind)
+    assert family is not None
+    taken = sorted(family.accepted_keys - {"newFileSystem"})
+    chosen = keys.draw(st.dictionaries(st.sampled_from(taken), st.text(min_size=1)))
+    plan = {keys.draw(st.sampled_from([key, key.upper(), key.lower()])): value for key, value in chosen.items()}
+    target = a_target(metadata=plan, availabilityZone="apne1-az1")
+    metadata = family.metadata(a_point(SOURCES[kind], kind), target)
+    assert set(metadata) <= family.accepted_keys
+    assert {key: metadata[key] for key in chosen} == chosen
+    assert metadata == family.metadata(a_point(SOURCES[kind], kind), target)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_plan_without_settings_gives_all_that_the_type_needs_or_says_what_is_missing(kind: str) -> None:
+    family = family_of(kind)
+    assert family is not None
+    point = a_point(SOURCES[kind], kind)
+    if kind == "EBS":
+        with pytest.raises(MetadataRefused, match="Availability Zone"):
+            family.metadata(point, a_target())
+    else:
+        assert family.metadata(point, a_target())
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        (SOURCES["DynamoDB"], "orders"),
+        (SOURCES["S3"], "orders-documents"),
+        (SOURCES["EBS"], "vol-0a1b2c3d4e5f60718"),
+        (SOURCES["EFS"], "fs-0a1b2c3d4e5f60718"),
+    ],
+)
+def test_resource_id(arn: str, expected: str) -> None:
+    assert resource_id(arn) == expected
+
+
+def test_tags_name_the_recovery_and_the_source_within_the_length_of_a_tag() -> None:
+    longest = "arn:aws:dynamodb:ap-northeast-1:111122223333:table/" + "t" * 255
+    tags = airlift_tags(a_point(longest, "DynamoDB"), a_target())
+    assert tags["airlift:recovery"] == RECOVERY_ID
+    assert tags["airlift:source"] == longest[:256]
