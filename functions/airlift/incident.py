@@ -83,11 +83,7 @@ def read_event(event: Event) -> Incident:
     AWS itself marks as no alarm: a sample or archived finding, an alarm not in ALARM or suppressed.
     """
     source, detail_type = _at(event, "source"), _at(event, "detail-type")
-    reader = (
-        _READERS.get((source, detail_type))
-        if isinstance(source, str) and isinstance(detail_type, str)
-        else None
-    )
+    reader = _READERS.get((source, detail_type)) if isinstance(source, str) and isinstance(detail_type, str) else None
     if reader is None:
         raise InvalidInput(
             f"The event's source and detail-type ({_shown(source)}, {_shown(detail_type)}) are not known.",
@@ -114,9 +110,7 @@ def decide(incident: Incident, plan: Plan) -> Decision:
     first_sign, first_sign_from = incident.first_sign, incident.first_sign_from
     if first_sign and permission.look_back:
         first_sign -= permission.look_back
-        first_sign_from += (
-            f", minus lookBackMinutes {permission.look_back // timedelta(minutes=1)} of the plan"
-        )
+        first_sign_from += f", minus lookBackMinutes {permission.look_back // timedelta(minutes=1)} of the plan"
     return Decision(permission.allow, account.id, account.vault_arns, first_sign, first_sign_from)
 
 
@@ -168,9 +162,7 @@ def _guard_duty(event: Event) -> Incident:
     if _at(event, f"{service}.archived") is True:
         raise TriggerNotAllowed("The finding is archived.", "Unarchive it in GuardDuty if it is real.")
     if _is_sample(_at(event, f"{service}.additionalInfo")):
-        raise TriggerNotAllowed(
-            "The finding is a GuardDuty sample finding.", "Start a drill to try the whole path."
-        )
+        raise TriggerNotAllowed("The finding is a GuardDuty sample finding.", "Start a drill to try the whole path.")
     # An attack sequence is found late, its signals say when it began (inferred: eventFirstSeen may be later).
     signals = _at(event, f"{service}.detection.sequence.signals")
     signs = [("eventFirstSeen of the finding", _at(event, f"{service}.eventFirstSeen"))] + [
@@ -198,17 +190,11 @@ def _alarm(event: Event) -> Incident:
     if state in ("OK", "INSUFFICIENT_DATA"):
         raise TriggerNotAllowed(f"The alarm is in state {state}.", "Nothing: only ALARM starts something.")
     if state != "ALARM":
-        raise InvalidInput(
-            "The event's detail.state.value is not an alarm state.", "Send it with state ALARM."
-        )
+        raise InvalidInput("The event's detail.state.value is not an alarm state.", "Send it with state ALARM.")
     if _at(event, "detail.state.actionsSuppressedBy") is not None:
-        raise TriggerNotAllowed(
-            "The alarm's actions are suppressed.", "Nothing: it comes again when they are not."
-        )
+        raise TriggerNotAllowed("The alarm's actions are suppressed.", "Nothing: it comes again when they are not.")
     arns = _at(event, "resources")
-    arn = _required(
-        {"resources": arns[0] if isinstance(arns, list) and arns else None}, "resources", _ALARM_ARN
-    )
+    arn = _required({"resources": arns[0] if isinstance(arns, list) and arns else None}, "resources", _ALARM_ARN)
     first_sign, first_sign_from = _earliest(
         event, [("the time at which the alarm changed to ALARM", _at(event, "detail.state.timestamp"))]
     )

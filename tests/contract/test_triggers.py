@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from airlift import incident
 from airlift.errors import TriggerNotAllowed
 from airlift.incident import Incident, decide, read_event
@@ -98,7 +97,7 @@ def test_sample_starts_a_recovery_under_the_example_plan(name: str) -> None:
 
 
 def example_plan() -> Plan:
-    return Plan.from_document(yaml.safe_load((ROOT / "plans" / "example.yaml").read_text()))
+    return Plan.from_document(yaml_parse((ROOT / "plans" / "example.yaml").read_text()))
 
 
 @pytest.mark.parametrize("name", RULE_OF)

@@ -17,9 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
-VAULTS = tuple(
-    f"arn:aws:backup:ap-northeast-1:111122223333:backup-vault:{name}" for name in ("first-choice", "second")
-)
+VAULTS = tuple(f"arn:aws:backup:ap-northeast-1:111122223333:backup-vault:{name}" for name in ("first-choice", "second"))
 ALARM_ARN = "arn:aws:cloudwatch:ap-northeast-1:777788889999:alarm:production-mass-deletion"
 
 REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
@@ -32,8 +30,7 @@ def sample(name: str) -> dict[str, Any]:
 
 
 FINDING, SEQUENCE, STEALTH, ALARM = (
-    sample(name)
-    for name in ("guardduty-finding", "guardduty-attack-sequence", "guardduty-stealth", "cloudwatch-alarm")
+    sample(name) for name in ("guardduty-finding", "guardduty-attack-sequence", "guardduty-stealth", "cloudwatch-alarm")
 )
 
 
@@ -277,9 +274,7 @@ def test_safe_text_holds_letters_digits_and_harmless_punctuation(text: str, long
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just(10**400), st.datetimes().map(str)
 )
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
 PLAN = plan(guardDuty=GUARD_DUTY, alarms=[ALARM_ENTRY])
 
 
