@@ -1,6 +1,6 @@
 """Time, as the local side sees it: a virtual clock for the simulation, a wall clock for the local cloud.
 
-Times are seconds since 1970 UTC, as floats. Whoever needs time to pass asks a clock to call it back; nobody sleeps.
+Times are seconds since 1970 UTC, as floats. Whoever needs time to pass asks to be called back; nobody sleeps.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from concurrent.futures import Future as JobFuture
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +31,18 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
-        """Run ``action`` at ``when`` (at once if that is past); the result cancels it and may be called twice."""
+        """Run ``action`` at ``when``, at once if that is past; the result cancels it, now or never."""
         ...
 
-    def submit(
-        self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
-    ) -> Callable[[], None]:
-        """Run ``work``, which may block, then ``done(result, error)`` as an action; the result cancels ``done``."""
+    def submit(self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
+        """Run ``work``, which may block, then ``done(result, error)`` as an action; the result cancels that."""
         ...
 
 
 class _Timer:
     """One action in a heap; ordered by time, then by the order of the calls, so that runs repeat exactly."""
 
-    __slots__ = ("when", "seq", "action")
+    __slots__ = ("action", "seq", "when")
 
     def __init__(self, when: float, seq: int, action: Callable[[], None]) -> None:
         self.when = when
@@ -58,8 +59,9 @@ class _Timer:
 class VirtualClock:
     """Jumps from one action to the next, in one thread: a day of waiting takes microseconds.
 
-    ``skew`` is the time a handler that runs in-process has spent asleep so far: its ``time.sleep(s)`` is replaced by
-    ``clock.sleep(s)``, which only raises it. ``submit`` turns it into time that passes for the caller.
+    ``skew`` is the time a handler that runs in-process has spent asleep so far: its ``time.sleep(s)`` is
+    replaced by ``clock.sleep(s)``, which only raises it. ``submit`` turns it into time that passes for the
+    caller and resets it.
     """
 
     def __init__(self, start: float = START) -> None:
@@ -82,9 +84,7 @@ class VirtualClock:
         heapq.heappush(self._timers, timer)
         return timer.cancel
 
-    def submit(
-        self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
-    ) -> Callable[[], None]:
+    def submit(self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
         current: list[Callable[[], None]] = []
 
         def run() -> None:
@@ -93,7 +93,7 @@ class VirtualClock:
             error: BaseException | None = None
             try:
                 result = work()
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - ``done`` gets it
                 error = raised
             ready, self.skew = self.now(), before
             current.append(self.call_at(ready, lambda: done(result, error)))
@@ -146,21 +146,17 @@ class WallClock:
             self._changed.notify()
         return timer.cancel
 
-    def submit(
-        self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
-    ) -> Callable[[], None]:
+    def submit(self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
         cancelled = threading.Event()
 
-        def run() -> None:
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = work()
-            except Exception as raised:
-                error = raised
+        def finished(job: JobFuture[Any]) -> None:
+            if job.cancelled() or cancelled.is_set():
+                return
+            error = job.exception()
+            result = None if error else job.result()
             self.call_at(self.now(), lambda: None if cancelled.is_set() else done(result, error))
 
-        self._pool.submit(run)
+        self._pool.submit(work).add_done_callback(finished)
         return cancelled.set
 
     def close(self) -> None:
@@ -185,7 +181,7 @@ class WallClock:
             try:
                 if action:
                     action()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is reported
                 self._on_error(error)
 
     def _due(self) -> bool:

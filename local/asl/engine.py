@@ -9,14 +9,16 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from local.asl.definition import START_SYNC, Machine, parse
+from local.asl.definition import Machine, parse
 from local.asl.errors import RUNTIME, TIMEOUT, ApiError, StateError
 from local.asl.execution import Execution, StateMachine
+from local.asl.fields import START_SYNC
 from local.asl.history import NOT_TRUNCATED, PAYLOAD_LIMIT, History, dumps
 from local.asl.jsonata import Evaluator, timestamp
 from local.asl.process import Cancelled, Future, Guarded, Process, Steps
-from local.asl.states import Interpreter, Scope
+from local.asl.states import Interpreter
 from local.asl.tasks import MANAGED_RULE, MANAGED_RULE_ACTIONS, Integrations
+from local.asl.visit import Scope
 
 if TYPE_CHECKING:
     import random
@@ -34,10 +36,10 @@ StartChild = Callable[[str, str, str], str]
 class Engine:
     """Keeps state machines and executions and runs them on a clock.
 
-    ``on_status(detail)`` gets the detail of each "Step Functions Execution Status Change", as an action of the
-    clock. ``on_event(execution_arn, event)`` gets each history event as it is written and must not call back.
-    ``start_child(machine_arn, name, input)`` starts a nested execution in an embedding that keeps its own records
-    and returns its ARN; by default that is ``start``. Every method may be called from any thread.
+    ``on_status(detail)`` gets the detail of each "Step Functions Execution Status Change", as an action of
+    the clock. ``on_event(execution_arn, event)`` gets each history event as it is written and must not call
+    back. ``start_child(machine_arn, name, input)`` starts a nested execution in an embedding that keeps its
+    own records and returns its ARN; by default that is ``start``. Methods may be called from any thread.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engine:
         self.executions: dict[str, Execution] = {}
         self.start_child = start_child or (lambda arn, name, data: self.start(arn, name, data).arn)
         self._closing: dict[str, Future] = {}
+        self._abandoned: set[str] = set()
         self._unguarded = clock
         self._on_status = on_status
         self._on_event = on_event
@@ -72,8 +75,8 @@ class Engine:
     def create(self, name: str, definition: str | dict[str, Any], role_arn: str) -> str:
         """Create a state machine; returns its ARN.
 
-        Raises InvalidDefinition, and ApiError: InvalidName, StateMachineAlreadyExists (same name, other definition
-        or role), AccessDeniedException (a nested execution that is waited for needs a managed rule).
+        Raises InvalidDefinition, and ApiError: InvalidName, StateMachineAlreadyExists (same name, other
+        definition or role), AccessDeniedException (waiting for a nested execution needs a managed rule).
         """
         text = definition if isinstance(definition, str) else dumps(definition)
         parse(text)
@@ -121,7 +124,8 @@ class Engine:
     ) -> Execution:
         """Run an execution that an embedding has recorded already, under that embedding's ARN.
 
-        ``stop``, ``describe`` and ``history`` know it from here on. Raises InvalidDefinition, InvalidExecutionInput.
+        ``stop``, ``describe`` and ``history`` know it from here on.
+        Raises InvalidDefinition, and ApiError InvalidExecutionInput.
         """
         text = definition if isinstance(definition, str) else dumps(definition)
         machine = StateMachine(machine_arn, machine_name, text, role_arn, self.clock.now())
@@ -129,7 +133,7 @@ class Engine:
             return self._begin(machine, parse(text), execution_arn, name, input, on_status, on_event)
 
     def stop(self, execution_arn: str, error: str | None = None, cause: str | None = None) -> float:
-        """Stop an execution and the children it waits for; returns when it stopped. No effect on a closed one."""
+        """Stop an execution and the children it waits for; returns when it stopped. A closed one stays."""
         execution = self.execution(execution_arn)
         with self.lock:
             self._end(execution, "ABORTED", error=error, cause=cause)
@@ -143,9 +147,9 @@ class Engine:
     def history(
         self,
         execution_arn: str,
-        reverse: bool = False,
+        reverse: bool = False,  # noqa: FBT001, FBT002 - as the operation's own parameter
         max_results: int = 1000,
-        next_token: str | None = None,  # noqa: FBT001, FBT002
+        next_token: str | None = None,
     ) -> dict[str, Any]:
         """GetExecutionHistory. Raises ApiError ExecutionDoesNotExist, InvalidToken."""
         with self.lock:
@@ -174,6 +178,13 @@ class Engine:
         """Set, with the Execution, when it closes; it need not have begun yet."""
         return self._closing.setdefault(arn, Future())
 
+    def abandon(self, arn: str) -> None:
+        """Stop a nested execution whose parent waits no more, even if the embedding hasn't begun it yet."""
+        with self.lock:
+            self._abandoned.add(arn)
+            if arn in self.executions:
+                self._end(self.executions[arn], "ABORTED")
+
     # -- running
 
     def _begin(
@@ -192,11 +203,9 @@ class Engine:
         execution = Execution(arn, name, machine, data, self.clock.now(), history, self._announce(status))
         self.executions[arn] = execution
         execution.closed.then(lambda closed: self.closing(arn).set(closed.value))
-        started = history.add(
-            "ExecutionStarted", 0, input=data, inputDetails=NOT_TRUNCATED, roleArn=machine.role_arn
-        )
+        history.add("ExecutionStarted", 0, input=data, inputDetails=NOT_TRUNCATED, roleArn=machine.role_arn)
         execution.on_status(execution.detail())
-        scope = Scope({}, _context(execution, document), started)
+        scope = Scope({}, _context(execution, document), 0)
         steps = Interpreter(self, execution).run(definition.definition, document, scope)
         execution.process = Process(self.clock, self._main(execution, steps, scope))
         if definition.timeout:
@@ -206,6 +215,8 @@ class Engine:
             )
             execution.closed.then(lambda _: expire())
         execution.process.result.then(self._surface)
+        if arn in self._abandoned:
+            self._end(execution, "ABORTED")
         return execution
 
     def _main(self, execution: Execution, steps: Steps, scope: Scope) -> Steps:
@@ -270,6 +281,4 @@ def _valid_input(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ApiError(
-            "InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'"
-        ) from error
+        raise ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error

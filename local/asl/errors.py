@@ -26,7 +26,7 @@ class TaskError(StateError):
 
 
 class QueryError(StateError):
-    """A JSONata expression failed or gave nothing (``States.QueryEvaluationError``); ``location`` is its field."""
+    """States.QueryEvaluationError: a JSONata expression, in the field ``location``, failed or gave nothing."""
 
     def __init__(self, cause: str, location: str = "") -> None:
         super().__init__(QUERY, cause)
@@ -54,7 +54,7 @@ class Problem(NamedTuple):
         return f"{self.path}: {self.text}; {self.remedy}"
 
 
-class InvalidDefinition(ApiError):  # noqa: N818 - AWS's own name
+class InvalidDefinition(ApiError):
     """Raised when a state machine is created from a definition with problems; carries every one."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.asl.process import Future
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.asl.history import History
     from local.asl.process import Process
-    from local.asl.states import Scope
+    from local.asl.visit import Scope
 
 INCLUDED = {"included": True}
 CLOSING_EVENT = {
@@ -79,7 +80,7 @@ class Execution:
         return self.summary() | {key: value for key, value in facts.items() if value is not None}
 
     def detail(self) -> dict[str, Any]:
-        """The detail of the event "Step Functions Execution Status Change": dates in milliseconds, nulls kept."""
+        """The detail of "Step Functions Execution Status Change": dates in milliseconds, nulls kept."""
         known = self.describe()
         return {
             "executionArn": self.arn,

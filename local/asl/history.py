@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.asl.errors import DATA_LIMIT, RUNTIME, ApiError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVENT_LIMIT = 25_000
 """Events in the history of one execution (Step Functions quotas)."""
@@ -59,9 +61,7 @@ class History:
         Raises States.Runtime when only room for that one is left (the error's name is inferred).
         """
         if not last and not self.has_room():
-            raise StateError(
-                RUNTIME, f"The execution reached the maximum number of history events ({EVENT_LIMIT})."
-            )
+            raise StateError(RUNTIME, f"The execution reached the maximum number of history events ({EVENT_LIMIT}).")
         event: dict[str, Any] = {
             "timestamp": self._now(),
             "type": kind,

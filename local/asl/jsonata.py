@@ -1,4 +1,4 @@
-"""JSONata as Step Functions evaluates it: version 2.0.6, AWS's own functions, no ``$eval``, no document to query.
+"""JSONata as Step Functions has it: version 2.0.6, AWS's own functions, no ``$eval``, no document to query.
 
 The library's ``None`` means undefined and its ``NULL_VALUE`` means null, so values are translated both ways.
 """
@@ -10,19 +10,17 @@ import hashlib
 import json
 import random
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from jsonata import Jsonata
-from jsonata.functions import Functions as Standard
-from jsonata.parser import Parser
-from jsonata.utils import Utils
+from jsonata import Jsonata  # type: ignore[import-untyped]
+from jsonata.functions import Functions as Standard  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 
 from local.asl.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from local.clock import Clock
 
@@ -67,66 +65,6 @@ def compiled(text: str) -> Any:
     return expression
 
 
-class References(NamedTuple):
-    """What an expression uses from outside: variables and functions, fields of ``$states``, and bare names."""
-
-    variables: frozenset[str]
-    states: frozenset[str]
-    bare: frozenset[str]
-
-
-def references(text: str) -> References:
-    """Free names of an expression; ``bare`` are those that would need a document (``name``, ``$``, ``$$``)."""
-    found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
-    _walk(compiled(text).ast, set(), False, found)
-    return References(*map(frozenset, found))
-
-
-def _walk(node: Any, bound: set[str], context: bool, found: tuple[set[str], set[str], set[str]]) -> None:  # noqa: FBT001
-    variables, states, bare = found
-    if isinstance(node, list | tuple):
-        for child in node:
-            _walk(child, bound, context, found)
-        return
-    if not isinstance(node, Parser.Symbol):
-        return
-    kind = getattr(node, "type", None)
-    children = {k: v for k, v in vars(node).items() if k != "_outer_instance"}
-    for inner in ("stages", "predicate", "group", "terms", "update", "pattern"):
-        _walk(children.pop(inner, None), bound, True, found)
-    if kind == "variable":
-        if node.value in ("", "$"):
-            bare.update(() if context and not node.value else ("$" + node.value,))
-        elif node.value not in bound:
-            variables.add(node.value)
-    elif kind == "name":
-        bare.update(() if context else (str(node.value),))
-    elif kind == "path":
-        _walk_path(node.steps, set(bound), context, found)
-    elif kind == "bind":
-        if getattr(node.rhs, "type", None) == "lambda":
-            bound.add(node.lhs.value)
-        _walk(node.rhs, bound, context, found)
-        bound.add(node.lhs.value)
-    elif kind == "lambda":
-        _walk(node.body, bound | {argument.value for argument in node.arguments}, context, found)
-    else:
-        scope = set(bound) if kind == "block" else bound
-        for child in children.values():
-            _walk(child, scope, context, found)
-
-
-def _walk_path(
-    steps: Any, bound: set[str], context: bool, found: tuple[set[str], set[str], set[str]]
-) -> None:  # noqa: FBT001
-    head = steps[0]
-    if getattr(head, "value", None) == "states" and "states" not in bound and len(steps) > 1:
-        found[1].add(str(steps[1].value))
-    for number, step in enumerate(steps):
-        bound.update(filter(None, (getattr(step, "focus", None), getattr(step, "index", None))))
-        _walk(step, bound, context or number > 0, found)
-
-
 class Evaluator:
     """Evaluates fields; ``$now``, ``$millis``, ``$uuid`` and ``$random`` follow the clock and the generator."""
 
@@ -152,7 +90,7 @@ class Evaluator:
         where = f"The JSONata expression '{text}' specified for the field '{location}'"
         try:
             result = _from_jsonata(compiled(text).evaluate(None, {**self._functions(), **bindings}))
-        except Exception as error:  # noqa: BLE001 - whatever the library raises is the expression's failure
+        except Exception as error:
             raise QueryError(f"{where} threw an error: {error}", location) from error
         if result is None:
             raise QueryError(f"{where} returned nothing (undefined).", location)

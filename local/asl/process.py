@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from local.clock import Clock
 
 
-class Cancelled(Exception):  # noqa: N818 - a state, not an error
+class Cancelled(Exception):
     """The outcome of a process that was stopped from outside."""
 
 
@@ -148,9 +148,7 @@ class Guarded:
     def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
         return self._clock.call_at(when, functools.partial(self._locked, action))
 
-    def submit(
-        self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
-    ) -> Callable[[], None]:
+    def submit(self, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
         return self._clock.submit(work, lambda result, error: self._locked(lambda: done(result, error)))
 
     def _locked(self, action: Callable[[], None]) -> None:

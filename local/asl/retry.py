@@ -20,9 +20,7 @@ def matches(names: list[str], error: str | None) -> bool:
         return False
     wide = error != DATA_LIMIT
     return any(
-        name == error
-        or (name == "States.ALL" and wide)
-        or (name == TASK_FAILED and wide and error != TIMEOUT)
+        name == error or (name == "States.ALL" and wide) or (name == TASK_FAILED and wide and error != TIMEOUT)
         for name in names
     )
 

@@ -5,60 +5,29 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from local.asl import tasks
 from local.asl.errors import NO_CHOICE, QUERY, RUNTIME, TIMEOUT, QueryError, StateError
+from local.asl.fields import MAX_SECONDS
 from local.asl.history import NOT_TRUNCATED, dumps, limited
-from local.asl.jsonata import is_expression, source, timestamp
+from local.asl.jsonata import timestamp
 from local.asl.process import Process, Steps, gather, sleep
 from local.asl.retry import Retriers, catcher
+from local.asl.visit import Outcome, Scope, Visit, unexpected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.asl.engine import Engine
     from local.asl.execution import Execution
 
 INLINE_CONCURRENCY = 40
-"""Iterations of an INLINE Map at a time where MaxConcurrency doesn't say less (developer guide, "Map state")."""
+"""The most iterations of an INLINE Map at a time (developer guide, "Map state")."""
 
-MAX_SECONDS = 99_999_999
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 ABORTABLE = ("Task", "Wait", "Map", "Parallel")
-
-
-@dataclasses.dataclass
-class Scope:
-    """What one line of states sees: its variables, its context object, and the event it wrote last."""
-
-    variables: dict[str, Any]
-    context: dict[str, Any]
-    previous: int
-
-    def inner(self, **context: Any) -> Scope:
-        """A scope for an iteration or a branch: it sees these variables and can't change them."""
-        return Scope(dict(self.variables), {**self.context, **context}, self.previous)
-
-
-@dataclasses.dataclass
-class Visit:
-    """One attempt to run one state."""
-
-    name: str
-    state: dict[str, Any]
-    data: Any
-    scope: Scope
-    context: dict[str, Any]
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What a state gives: its output, the next state (None: the end) and the variables it assigns."""
-
-    output: Any
-    next: str | None
-    assigned: dict[str, Any]
 
 
 class Interpreter:
@@ -99,9 +68,7 @@ class Interpreter:
 
     def _visit(self, name: str, state: dict[str, Any], data: Any, scope: Scope) -> Steps:
         kind = state["Type"]
-        entered = self.record(
-            scope, f"{kind}StateEntered", name=name, input=dumps(data), inputDetails=NOT_TRUNCATED
-        )
+        entered = self.record(scope, f"{kind}StateEntered", name=name, input=dumps(data), inputDetails=NOT_TRUNCATED)
         facts = {"Name": name, "EnteredTime": timestamp(self.clock.now()), "RetryCount": 0}
         visit = Visit(name, state, data, scope, {**scope.context, "State": facts})
         try:
@@ -161,8 +128,8 @@ class Interpreter:
         """As AWS words it, the cause of an error of the machine itself names the state, once."""
         if failure.error not in (RUNTIME, QUERY, NO_CHOICE) or (failure.cause or "").startswith("An error"):
             return failure
-        where = f"An error occurred while executing the state '{visit.name}' (entered at the event id #{entered})."
-        return StateError(failure.error, f"{where} {failure.cause}")
+        where = f"An error occurred while executing the state '{visit.name}'"
+        return StateError(failure.error, f"{where} (entered at the event id #{entered}). {failure.cause}")
 
     def _limit(self, visit: Visit, outcome: Outcome) -> None:
         what = f"The state/task '{visit.name}'"
@@ -187,9 +154,7 @@ class Interpreter:
         state = visit.state
         if "Output" in state:
             output = self.evaluate(visit, "Output", state["Output"], **states)
-        return Outcome(
-            output, state.get("Next"), self.evaluate(visit, "Assign", state.get("Assign", {}), **states)
-        )
+        return Outcome(output, state.get("Next"), self.evaluate(visit, "Assign", state.get("Assign", {}), **states))
 
     # -- the state types
 
@@ -203,7 +168,7 @@ class Interpreter:
         for field in ("Error", "Cause"):
             texts[field] = self.evaluate(visit, field, visit.state.get(field))
             if field in visit.state and not isinstance(texts[field], str):
-                raise self._unexpected(field, visit.state[field], "string", texts[field])
+                raise unexpected(field, visit.state[field], "string", texts[field])
         raise StateError(texts["Error"], texts["Cause"])
 
     def _choice(self, visit: Visit) -> Steps:
@@ -212,7 +177,7 @@ class Interpreter:
             place = f"Choices[{number}]"
             chosen = self.evaluate(visit, "Condition", rule["Condition"])
             if not isinstance(chosen, bool):
-                raise self._unexpected("Condition", rule["Condition"], "boolean", chosen)
+                raise unexpected("Condition", rule["Condition"], "boolean", chosen)
             if chosen:
                 output = rule.get("Output", visit.state.get("Output", "{% $states.input %}"))
                 assign = rule.get("Assign", {})
@@ -222,8 +187,8 @@ class Interpreter:
                     self.evaluate(visit, f"{place}/Assign", assign),
                 )
         if "Default" not in visit.state:
-            text = f"Failed to transition out of the state '{visit.name}'. The state does not point to a next state."
-            raise StateError(NO_CHOICE, text)
+            text = f"Failed to transition out of the state '{visit.name}'."
+            raise StateError(NO_CHOICE, f"{text} The state does not point to a next state.")
         return dataclasses.replace(self._finish(visit, visit.data), next=visit.state["Default"])
 
     def _wait(self, visit: Visit) -> Steps:
@@ -231,7 +196,7 @@ class Interpreter:
         value = self.evaluate(visit, field, visit.state[field])
         if field == "Seconds":
             if isinstance(value, bool) or not isinstance(value, int):
-                raise self._unexpected(field, visit.state[field], "integer", value)
+                raise unexpected(field, visit.state[field], "integer", value)
             if not 0 <= value <= MAX_SECONDS:
                 raise QueryError(f"Seconds must be from 0 to {MAX_SECONDS}, not {value}.", field)
             seconds = float(value)
@@ -246,7 +211,7 @@ class Interpreter:
         state, scope = visit.state, visit.scope
         items = self.evaluate(visit, "Items", state["Items"]) if "Items" in state else visit.data
         if not isinstance(items, list):
-            raise self._unexpected("Items", state.get("Items", "{% $states.input %}"), "array", items)
+            raise unexpected("Items", state.get("Items", "{% $states.input %}"), "array", items)
         at_most = self._whole(visit, "MaxConcurrency", 0, 0) or INLINE_CONCURRENCY
         self.record(scope, "MapStateStarted", length=len(items))
         contexts = [{"Item": {"Index": i, "Value": item}} for i, item in enumerate(items)]
@@ -274,7 +239,7 @@ class Interpreter:
         except StateError:
             self.record(scope, "MapIterationFailed", **facts)
             raise
-        self.record(scope, "MapIterationSucceeded", **facts)
+        visit.scope.previous = self.record(scope, "MapIterationSucceeded", **facts)
         return output
 
     def _parallel(self, visit: Visit) -> Steps:
@@ -283,10 +248,15 @@ class Interpreter:
             data = self.evaluate(visit, "Arguments", visit.state["Arguments"])
         self.record(visit.scope, "ParallelStateStarted")
         makers: list[Callable[[], Steps]] = [
-            functools.partial(self.run, branch, data, visit.scope.inner())
-            for branch in visit.state["Branches"]
+            functools.partial(self.run, branch, data, visit.scope.inner()) for branch in visit.state["Branches"]
         ]
         return (yield from self._all(visit, makers, len(makers)))
+
+    def _branch(self, visit: Visit, branch: dict[str, Any], data: Any) -> Steps:
+        scope = visit.scope.inner()
+        output = yield from self.run(branch, data, scope)
+        visit.scope.previous = scope.previous
+        return output
 
     def _all(self, visit: Visit, makers: list[Callable[[], Steps]], at_most: int) -> Steps:
         kind = visit.state["Type"]
@@ -327,21 +297,7 @@ class Interpreter:
             return default
         value = self.evaluate(visit, field, visit.state[field])
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self._unexpected(field, visit.state[field], "integer", value)
+            raise unexpected(field, visit.state[field], "integer", value)
         if not low <= value <= MAX_SECONDS:
             raise QueryError(f"{field} must be from {low} to {MAX_SECONDS}, not {value}.", field)
         return value
-
-    def _unexpected(self, field: str, value: Any, expected: str, actual: Any) -> QueryError:
-        text = source(value) if is_expression(value) else dumps(value)
-        kinds = {
-            bool: "boolean",
-            int: "number",
-            float: "number",
-            str: "string",
-            list: "array",
-            dict: "object",
-        }
-        kind = kinds.get(type(actual), "null")
-        cause = f"The JSONata expression '{text}' specified for the field '{field}' returned an unexpected result type."
-        return QueryError(f"{cause} Expected '{expected}', but was '{kind}'.", field)

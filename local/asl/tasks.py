@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local.asl.definition import LAMBDA_INVOKE, START, START_SYNC
 from local.asl.errors import TASK_FAILED, ApiError, StateError, TaskError
 from local.asl.execution import Execution, milliseconds
+from local.asl.fields import LAMBDA_INVOKE, START, START_SYNC
 from local.asl.history import NOT_TRUNCATED, dumps
 from local.asl.process import Steps, blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.asl.engine import Engine
-    from local.asl.states import Scope
+    from local.asl.visit import Scope
 
 MANAGED_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 MANAGED_RULE_ACTIONS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
@@ -38,7 +39,7 @@ class Integrations(Protocol):
     """What the embedding supplies; called where the clock runs work that blocks."""
 
     def invoke_lambda(self, function_arn: str, payload: Any) -> LambdaResult:
-        """Invoke and wait. Raises TaskError (``Lambda.TooManyRequestsException`` …) if Lambda itself refuses."""
+        """Invoke and wait. Raises TaskError if Lambda itself refuses (``Lambda.TooManyRequestsException``)."""
         ...
 
     def authorize(self, role_arn: str, action: str, resource: str) -> bool:
@@ -80,16 +81,14 @@ class Call:
         self._event(kind, error=failure.error, cause=failure.cause or None)
 
     def _event(self, kind: str, **details: Any) -> None:
-        add = self.execution.history.add
-        self._scope.previous = add(kind, self._scope.previous, **self._facts, **details)
+        facts: dict[str, Any] = self._facts | details
+        self._scope.previous = self.execution.history.add(kind, self._scope.previous, **facts)
 
     def text(self, name: str, default: str | None = None) -> str:
         """An argument that must be text. Raises States.Runtime otherwise."""
         value = self.arguments.get(name, default)
         if not isinstance(value, str):
-            raise StateError(
-                "States.Runtime", f"The Parameter '{name}' must be a string, not {dumps(value)}."
-            )
+            raise StateError("States.Runtime", f"The Parameter '{name}' must be a string, not {dumps(value)}.")
         return value
 
     def require(self, action: str, resource: str, error: str) -> None:
@@ -99,9 +98,7 @@ class Call:
             caller = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
             text = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
             reason = f"no identity-based policy allows the {action} action"
-            raise TaskError(
-                error, f"{text} because {reason} (Status Code: 403; Error Code: AccessDeniedException)"
-            )
+            raise TaskError(error, f"{text} because {reason} (Status Code: 403; Error Code: AccessDeniedException)")
 
 
 def _invoke_lambda(call: Call) -> Steps:
@@ -132,17 +129,28 @@ def _start(call: Call, *, wait: bool) -> Steps:
         needed += [("states:DescribeExecution", child), ("states:StopExecution", child)]
         needed += [(action, rule) for action in MANAGED_RULE_ACTIONS]
 
+    started: list[str] = []
+    given_up: list[bool] = []
+
     def work() -> str:
         for action, resource in needed:
             call.require(action, resource, "StepFunctions.AccessDeniedException")
-        return call.engine.start_child(machine, name, data if isinstance(data, str) else dumps(data))
+        started.append(call.engine.start_child(machine, name, data if isinstance(data, str) else dumps(data)))
+        if given_up:
+            call.engine.abandon(started[0])
+        return started[0]
 
     try:
-        arn = yield from blocking(call.engine.clock, work)
+        return (yield from blocking(call.engine.clock, work))
+    except GeneratorExit:
+        if wait:  # the start may be under way in another thread, or done and not yet noticed
+            given_up.append(True)
+            for arn in started:
+                call.engine.abandon(arn)
+        raise
     except ApiError as error:
         code = error.code if error.code.endswith("Exception") else f"{error.code}Exception"
         raise TaskError(f"StepFunctions.{code}", error.message) from error
-    return arn
 
 
 def _start_execution(call: Call) -> Steps:
@@ -156,7 +164,7 @@ def _start_and_wait(call: Call) -> Steps:
     try:
         child: Execution = yield call.engine.closing(arn)
     except GeneratorExit:
-        call.engine.stop(arn, None, "The parent execution or its task ended.")
+        call.engine.abandon(arn)
         raise
     facts = {
         "ExecutionArn": child.arn,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.asl.errors import Problem
-from local.asl.jsonata import BUILT_IN, is_expression, references, source
+from local.asl.jsonata import BUILT_IN, is_expression, source
+from local.asl.references import references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME_LENGTH = 80
 PLAIN = frozenset({"input", "context"})
@@ -159,9 +162,7 @@ def _expression(
         yield Problem(path, f"not JSONata 2.0.6: {error}", "correct the expression")
         return
     for name in sorted(used.bare):
-        yield Problem(
-            path, f"{name} refers to a document, and there is none", "begin with $states or a variable"
-        )
+        yield Problem(path, f"{name} refers to a document, and there is none", "begin with $states or a variable")
     for name in sorted(used.states - fields - {"context"}):
         yield Problem(path, f"$states.{name} does not exist here", f"known here: {', '.join(sorted(fields))}")
     for name in sorted(used.variables - BUILT_IN - {"states"} - known):
