@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from airlift.restore.base import RecoveryPoint, Restored, Target
 from botocore.stub import Stubber
+from hypothesis import settings
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import Clients, Family
 
+REPEATABLE = settings(deadline=None, derandomize=True)
 REGION = "ap-northeast-1"
 RECOVERY_ID = "r-20261124-111122223333-ab12"
 

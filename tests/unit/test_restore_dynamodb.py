@@ -10,7 +10,7 @@ from airlift.restore.dynamodb import DynamoDb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.restoring import RECOVERY_ID, a_point, a_target, answers, recovery_account, restored
+from tests.unit.restoring import RECOVERY_ID, REPEATABLE, a_point, a_target, answers, recovery_account, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,7 @@ def test_a_key_of_the_plan_means_kms_unless_the_plan_says_default() -> None:
     assert "kmsMasterKeyArn" not in default
 
 
+@REPEATABLE
 @given(name=st.text(min_size=1, max_size=255), attempt=st.integers(1, 99))
 def test_names_fit_dynamodb(name: str, attempt: int) -> None:
     point = a_point(f"arn:aws:dynamodb:ap-northeast-1:111122223333:table/{name}", "DynamoDB")
@@ -73,6 +74,7 @@ def test_names_fit_dynamodb(name: str, attempt: int) -> None:
     assert made.endswith(f"{RECOVERY_ID}-{attempt}")
 
 
+@REPEATABLE
 @given(names=st.sets(st.text("abc注文-", min_size=240, max_size=255), min_size=2, max_size=5))
 def test_long_and_foreign_names_stay_apart(names: set[str]) -> None:
     points = [a_point(f"arn:aws:dynamodb:ap-northeast-1:111122223333:table/{name}", "DynamoDB") for name in names]

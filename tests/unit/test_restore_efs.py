@@ -10,7 +10,7 @@ from airlift.restore.efs import Efs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.restoring import RECOVERY_ID, REGION, a_point, a_target, answers, recovery_account, restored
+from tests.unit.restoring import RECOVERY_ID, REGION, REPEATABLE, a_point, a_target, answers, recovery_account, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,7 @@ def test_an_existing_file_system_is_never_restored_into() -> None:
         FAMILY.metadata(POINT, a_target(metadata={"NEWFILESYSTEM": "false"}))
 
 
+@REPEATABLE
 @given(name=st.text(min_size=1, max_size=128), attempt=st.integers(1, 99))
 def test_creation_tokens_fit(name: str, attempt: int) -> None:
     point = a_point(f"arn:aws:elasticfilesystem:ap-northeast-1:111122223333:file-system/{name}", "EFS")

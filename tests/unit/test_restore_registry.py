@@ -14,7 +14,7 @@ from airlift.restore.efs import Efs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.restoring import RECOVERY_ID, a_point, a_target
+from tests.unit.restoring import RECOVERY_ID, REPEATABLE, a_point, a_target
 
 if TYPE_CHECKING:
     from airlift.restore.base import Family
@@ -106,6 +106,7 @@ def test_a_refusal_names_the_nearest_right_key() -> None:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
+@REPEATABLE
 @given(keys=st.data())
 def test_metadata_is_whitelisted_strings_whatever_the_spelling(kind: str, keys: st.DataObject) -> None:
     family = family_of(kind)

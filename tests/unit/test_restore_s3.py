@@ -14,7 +14,7 @@ from airlift.restore.s3 import S3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.restoring import RECOVERY_ID, REGION, a_point, a_target, answers, recovery_account, restored
+from tests.unit.restoring import RECOVERY_ID, REGION, REPEATABLE, a_point, a_target, answers, recovery_account, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,7 @@ def put(clients: Clients, bucket: str, key: str) -> None:
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
+@REPEATABLE
 @given(name=st.text(min_size=1, max_size=63), prefix=st.text("aA-.復", max_size=63), attempt=st.integers(1, 99))
 def test_bucket_names_fit_and_sources_stay_apart(name: str, prefix: str, attempt: int) -> None:
     def bucket(source: str) -> str:

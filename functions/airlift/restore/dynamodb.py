@@ -5,6 +5,7 @@ IAM actions, on arn:aws:dynamodb:<region>:<recovery account>:table/<restored tab
 - finish: dynamodb:DescribeTable, TagResource, DescribeContinuousBackups, UpdateContinuousBackups,
   DescribeTimeToLive, UpdateTimeToLive, UpdateTable
 - validate: dynamodb:DescribeTable, Scan
+- for tables under a customer managed key also kms:Decrypt on it, with kms:ViaService dynamodb (inferred)
 """
 
 from __future__ import annotations
