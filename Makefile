@@ -24,7 +24,7 @@ python = $(or $(shell for name in $(PYTHON) python3.13 python3.12 python3.11 pyt
 define environment
 @echo "Making $(1) ($(4)), about $(3) s the first time ..."
 @"$(python)" -m venv --clear $(1)
-@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(2)
+@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $(2)
 @touch $@
 endef
 
@@ -34,7 +34,7 @@ venv: .venv/bin/airlift
 	$(call environment,.venv,$<,40,the project; its tests and checks)
 
 .venv/bin/airlift: .venv/.locked pyproject.toml
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-cloud/.locked: requirements/cloud.txt
