@@ -50,9 +50,7 @@ Reason = Annotated[
     str,
     # GetSession shows approvers a RequesterComment of at most 200 characters.
     Field(min_length=1, max_length=200),
-    Form(
-        r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "a reason", "Tell approvers why, in one line."
-    ),
+    Form(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "a reason", "Tell approvers why, in one line."),
 ]
 RecoveryId = Annotated[
     str,
@@ -115,10 +113,7 @@ def _action_is(action: ActionName) -> dict[str, Any]:
 
 
 _RULES: list[Any] = [
-    *[
-        {"if": {"required": [to_camel(name)]}, "then": _action_is(action)}
-        for name, action in _ONLY_WITH.items()
-    ],
+    *[{"if": {"required": [to_camel(name)]}, "then": _action_is(action)} for name, action in _ONLY_WITH.items()],
     *[{"if": _action_is(action), "then": {"required": [to_camel(name)]}} for action, name in _NEEDS.items()],
     {"if": {"required": ["recoveryPointArn"]}, "then": {"properties": {"resourceArns": {"maxItems": 1}}}},
 ]

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
+from pydantic_core import to_json
 
 from airlift.arns import AccountId  # noqa: TC001 (pydantic reads it at run time)
 from airlift.documents import Document, Problem, problems_of, told
@@ -68,7 +69,7 @@ class Plan(Document):
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Plan:
         """Like `from_json`, from what a JSON or YAML parser gave."""
-        return cls.from_json(json.dumps(document))
+        return cls.from_json(to_json(document))
 
     def account(self, account_id: str) -> Account:
         """Raises `airlift.errors.AccountNotInPlan`."""
@@ -167,4 +168,4 @@ def _first(matchers: tuple[Matcher, ...], resource_type: str, resource_arn: str,
 
 def _encoded(value: JsonValue) -> str:
     """Metadata is a map of text to text; nested values go out as JSON (API_StartRestoreJob.html)."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -102,9 +102,10 @@ class Points(Document):
 
     margin_minutes: Annotated[int, Field(ge=0, le=10080)] = 15
     """Points are taken from at or before the first sign of compromise minus this."""
-    statuses: Annotated[
-        tuple[Literal["COMPLETED", "AVAILABLE", "STOPPED", "PARTIAL"], ...], Field(min_length=1)
-    ] = ("COMPLETED", "AVAILABLE")
+    statuses: Annotated[tuple[Literal["COMPLETED", "AVAILABLE", "STOPPED", "PARTIAL"], ...], Field(min_length=1)] = (
+        "COMPLETED",
+        "AVAILABLE",
+    )
     malware: Literal["acceptUnknown", "requireClean"] = "acceptUnknown"
     """Never scanned is unknown, as is a scan with issues; only EBS, EC2 and S3 can be scanned."""
     maximum_age_days: Annotated[int, Field(ge=1)] | None = None

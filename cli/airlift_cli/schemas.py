@@ -1,0 +1,57 @@
+"""The published JSON Schemas: `python -m airlift_cli.schemas` writes them anew from the models.
+
+Editors use them while a plan or an input is written; the stack itself reads with the models.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airlift.inputs import Action, Start
+from airlift.plan import Plan
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
+
+FOLDER = Path(__file__).parents[2] / "schemas"
+
+
+class _Schema(GenerateJsonSchema):
+    """Without null as a way to leave a field out: in a document that is done by leaving it out."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        return {key: value for key, value in made.items() if key != "default" or value is not None}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """File name to JSON Schema."""
+    models = {"plan": TypeAdapter(Plan), "input": TypeAdapter(Start | Action)}
+    titles = {"plan": "Airlift recovery plan", "input": "Input of Airlift's recovery state machine"}
+    return {
+        f"{name}.schema.json": {
+            "$schema": _Schema.schema_dialect,
+            "title": titles[name],
+            **{k: v for k, v in adapter.json_schema(schema_generator=_Schema).items() if k != "title"},
+        }
+        for name, adapter in models.items()
+    }
+
+
+def text_of(schema: dict[str, Any]) -> str:
+    """The schema as its file holds it."""
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in schemas().items():
+        (FOLDER / name).write_text(text_of(schema), encoding="utf-8")
