@@ -1,0 +1,52 @@
+"""AWS Backup: vaults of three types, backup, copy and restore jobs, and the access that approvers grant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.aws.backup.access import Access
+from local.aws.backup.events import Events
+from local.aws.backup.points import Points
+from local.aws.backup.protect import Protect
+from local.aws.backup.rates import Rates
+from local.aws.backup.restores import Restores
+from local.aws.backup.state import State, vault_arn
+from local.aws.backup.vaults import Vaults
+from local.aws.wire import Caller, Service
+
+if TYPE_CHECKING:
+    from local.aws.context import Context
+    from local.aws.model import Params
+    from local.aws.mpa import Mpa
+
+
+class Backup:
+    """The service, for every account and Region."""
+
+    def __init__(self, context: Context, mpa: Mpa) -> None:
+        state, events = State(context), Events(context)
+        vaults = Vaults(state, events)
+        parts = (
+            vaults,
+            Access(state, vaults, mpa),
+            Points(state),
+            Protect(state, events),
+            Restores(state, events),
+        )
+        self.service = Service(parts, _resources, Rates(context).admit)
+
+
+def _resources(caller: Caller, operation: str, params: Params) -> tuple[str, ...]:
+    """What IAM checks an operation on (service-authorization reference, list of AWS Backup).
+
+    For CreateRestoreAccessBackupVault the reference says only "backup vault"; both the source and the new one are
+    asked for here (inferred, the stricter reading).
+    """
+    for name in ("RecoveryPointArn", "ResourceArn"):
+        if name in params and operation not in ("StartBackupJob",):
+            return (params[name],)
+    named = params.get("BackupVaultName")
+    found = [params["SourceBackupVaultArn"]] if "SourceBackupVaultArn" in params else []
+    if named:
+        found.append(vault_arn(caller.account, caller.region, named))
+    return tuple(found) or ("*",)

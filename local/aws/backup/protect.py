@@ -1,0 +1,296 @@
+"""Backup jobs and copy jobs: how recovery points come into vaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from local.aws.backup.roles import check_role
+from local.aws.backup.state import AIR_GAPPED, PLAIN, Point, State, Vault
+from local.aws.backup.types import family_of
+from local.aws.context import page
+from local.aws.errors import AwsError, invalid_parameter, invalid_request, not_found
+from local.aws.model import Params, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.aws.backup.events import Events
+    from local.aws.backup.types.base import Family
+    from local.aws.wire import Caller
+
+
+@dataclass
+class Job:
+    """A backup or a copy job. `origin` is the point a copy is made of, in vault `origin_vault`."""
+
+    job_id: str
+    caller: Caller
+    vault: Vault
+    point: Point
+    role_arn: str
+    created: float
+    ends: float
+    state: str = "RUNNING"
+    message: str | None = None
+    completed: float | None = None
+    origin: Point | None = None
+    origin_vault: Vault | None = None
+
+
+class Protect:
+    """StartBackupJob, StartCopyJob and what tells about their jobs."""
+
+    def __init__(self, state: State, events: Events) -> None:
+        self._state = state
+        self._events = events
+
+    def start_backup_job(self, caller: Caller, params: Params) -> Params:
+        """StartBackupJob: copies the resource as it is at this moment.
+
+        With LogicallyAirGappedBackupVaultArn the point goes into that vault directly
+        (devguide/lag-vault-primary-backup.html); BackupVaultName has to be a plain vault in any case.
+        """
+        vault = self._state.vault(caller, params["BackupVaultName"])
+        if vault.kind != PLAIN:
+            raise invalid_parameter(f"{vault.name} is a {vault.kind}; name a backup vault.")
+        if "LogicallyAirGappedBackupVaultArn" in params:
+            vault = self._own_vault(caller, params["LogicallyAirGappedBackupVaultArn"])
+            if vault.kind != AIR_GAPPED:
+                raise invalid_parameter(f"{vault.arn} is not a logically air-gapped vault.")
+        jobs, token = self._state.jobs(caller), ("backup", params.get("IdempotencyToken", ""))
+        known = jobs.tokens.get(token)
+        if token[1] and known is not None:
+            return _started(jobs.backup[known])
+        check_role(self._state.context, caller, params["IamRoleArn"])
+        family = family_of(params["ResourceArn"])
+        context = self._state.context
+        copy = family.snapshot(context, caller.account, caller.region, params["ResourceArn"])
+        now = self._state.now()
+        point = Point(
+            arn=self._point_arn(caller, vault, family),
+            resource_arn=params["ResourceArn"],
+            resource_type=family.resource_type,
+            resource_name=copy.name,
+            content=copy.content,
+            size=copy.size,
+            created=now,
+            completed=None,
+            role_arn=params["IamRoleArn"],
+            delete_after_days=params.get("Lifecycle", {}).get("DeleteAfterDays"),
+            tags=dict(params.get("RecoveryPointTags", {})),
+        )
+        seconds = context.settings.backup_seconds
+        job = Job(context.ids.uuid().upper(), caller, vault, point, params["IamRoleArn"], now, now + seconds)
+        jobs.backup[job.job_id] = job
+        jobs.tokens[token] = job.job_id
+        self._begin(job, "Backup")
+        return _started(job)
+
+    def describe_backup_job(self, caller: Caller, params: Params) -> Params:
+        """DescribeBackupJob."""
+        return self._backup(_find(self._state.jobs(caller).backup, params["BackupJobId"]))
+
+    def list_backup_jobs(self, caller: Caller, params: Params) -> Params:
+        """ListBackupJobs, newest first."""
+        found = [self._backup(job) for job in reversed(self._state.jobs(caller).backup.values())]
+        filters = {"ByResourceArn": "ResourceArn", "ByState": "State", "ByResourceType": "ResourceType",
+                   "ByBackupVaultName": "BackupVaultName", "ByAccountId": "AccountId"}  # fmt: skip
+        chosen = select(found, params, filters)
+        items, token = page(chosen, "BackupJobId", params, 1000, "InvalidParameterValueException")
+        return {"BackupJobs": items, "NextToken": token}
+
+    def start_copy_job(self, caller: Caller, params: Params) -> Params:
+        """StartCopyJob, between vaults of one account and Region. The copy keeps the source's CreationDate.
+
+        Other destinations, and copies out of a restore-access vault, are not provided.
+        """
+        origin_vault = self._state.vault(caller, params["SourceBackupVaultName"])
+        origin = self._state.point(origin_vault, params["RecoveryPointArn"])
+        if origin_vault.kind != PLAIN or origin.status != "COMPLETED":
+            raise invalid_request(f"{origin.arn} is {origin.status} in a {origin_vault.kind}; it can't be copied.")
+        vault = self._own_vault(caller, params["DestinationBackupVaultArn"])
+        jobs, token = self._state.jobs(caller), ("copy", params.get("IdempotencyToken", ""))
+        known = jobs.tokens.get(token)
+        if token[1] and known is not None:
+            return _started_copy(jobs.copy[known])
+        check_role(self._state.context, caller, params["IamRoleArn"])
+        now, context = self._state.now(), self._state.context
+        point = replace(
+            origin,
+            arn=self._point_arn(caller, vault, family_of(origin.resource_arn)),
+            completed=None,
+            source_vault_arn=origin_vault.arn,
+            delete_after_days=params.get("Lifecycle", {}).get("DeleteAfterDays"),
+            tags=dict(origin.tags),
+        )
+        job = Job(
+            context.ids.uuid().upper(), caller, vault, point, params["IamRoleArn"], now,
+            now + context.settings.copy_seconds, origin=origin, origin_vault=origin_vault,
+        )  # fmt: skip
+        jobs.copy[job.job_id] = job
+        jobs.tokens[token] = job.job_id
+        self._begin(job, "Copy")
+        return _started_copy(job)
+
+    def describe_copy_job(self, caller: Caller, params: Params) -> Params:
+        """DescribeCopyJob."""
+        return {"CopyJob": self._copy(_find(self._state.jobs(caller).copy, params["CopyJobId"]))}
+
+    def list_copy_jobs(self, caller: Caller, params: Params) -> Params:
+        """ListCopyJobs, newest first."""
+        found = [self._copy(job) for job in reversed(self._state.jobs(caller).copy.values())]
+        filters = {"ByResourceArn": "ResourceArn", "ByState": "State", "ByResourceType": "ResourceType",
+                   "ByDestinationVaultArn": "DestinationBackupVaultArn", "ByAccountId": "AccountId",
+                   "BySourceRecoveryPointArn": "SourceRecoveryPointArn"}  # fmt: skip
+        chosen = select(found, params, filters)
+        items, token = page(chosen, "CopyJobId", params, 1000, "InvalidParameterValueException")
+        return {"CopyJobs": items, "NextToken": token}
+
+    def _own_vault(self, caller: Caller, arn: str) -> Vault:
+        vault = self._state.vault_by_arn(arn, caller.region)
+        if vault.account != caller.account or vault.source is not None:
+            raise invalid_request(f"{arn} is not a vault of account {caller.account} that can take copies.")
+        return vault
+
+    def _point_arn(self, caller: Caller, vault: Vault, family: Family) -> str:
+        ids = self._state.context.ids
+        if vault.kind == PLAIN and family.native_arn:
+            return family.native_arn.format(region=caller.region, id=ids.hex(17))
+        return f"arn:aws:backup:{caller.region}:{caller.account}:recovery-point:{ids.uuid()}"
+
+    def _begin(self, job: Job, kind: str) -> None:
+        self._notify(job, kind)
+        days, vault = job.point.delete_after_days, job.vault
+        if vault.kind == AIR_GAPPED and not (
+            days is not None and (vault.min_days or 0) <= days <= (vault.max_days or 0)
+        ):
+            job.message = f"Retention of {days} days is outside {vault.min_days} to {vault.max_days} of the vault."
+        else:
+            vault.points[job.point.arn] = job.point
+        self._state.context.after(job.ends - job.created, lambda: self._end(job, kind))
+
+    def _end(self, job: Job, kind: str) -> None:
+        job.completed = self._state.now()
+        job.state = "FAILED" if job.message else "COMPLETED"
+        if not job.message:
+            job.point.completed = job.completed
+            detail = {
+                "backupVaultName": job.vault.name,
+                "backupVaultArn": job.vault.arn,
+                "creationDate": iso(job.point.created),
+                "resourceType": job.point.resource_type,
+                "resourceArn": job.point.resource_arn,
+                "status": "COMPLETED",
+                "isEncrypted": "true",
+                "storageClass": "WARM",
+                "completionDate": iso(job.completed),
+            }
+            self._send(job, "Recovery Point State Change", detail)
+        self._notify(job, kind)
+
+    def _notify(self, job: Job, kind: str) -> None:
+        detail: dict[str, Any] = {
+            "resourceArn": job.point.resource_arn,
+            "resourceType": job.point.resource_type,
+            "state": "CREATED" if job.completed is None else job.state,
+            "statusMessage": job.message,
+            "completionDate": job.completed and iso(job.completed),
+        }
+        if kind == "Copy":
+            # A number here, a string in restore jobs; an empty object for a copy that isn't there.
+            detail |= {
+                "copyJobId": job.job_id,
+                "backupSizeInBytes": job.point.size,
+                "sourceBackupVaultArn": job.origin_vault and job.origin_vault.arn,
+                "destinationBackupVaultArn": job.vault.arn,
+                "destinationRecoveryPointArn": job.point.arn if job.state == "COMPLETED" else {},
+            }
+        else:
+            detail |= {
+                "backupJobId": job.job_id,
+                "backupSizeInBytes": str(job.point.size),
+                "backupVaultArn": job.vault.arn,
+                "backupVaultName": job.vault.name,
+            }
+        self._send(job, f"{kind} Job State Change", detail)
+
+    def _send(self, job: Job, kind: str, detail: Mapping[str, Any]) -> None:
+        self._events.send(job.caller.account, job.caller.region, kind, [job.point.arn], dict(detail))
+
+    def _backup(self, job: Job) -> dict[str, Any]:
+        share = 1.0 if job.completed else min(0.99, (self._state.now() - job.created) / (job.ends - job.created))
+        return _common(job) | {
+            "BackupJobId": job.job_id,
+            "BackupVaultName": job.vault.name,
+            "BackupVaultArn": job.vault.arn,
+            "VaultType": job.vault.kind,
+            "RecoveryPointArn": job.point.arn,
+            "PercentDone": f"{100 * share:.1f}",
+        }
+
+    def _copy(self, job: Job) -> dict[str, Any]:
+        return _common(job) | {
+            "CopyJobId": job.job_id,
+            "SourceBackupVaultArn": job.origin_vault and job.origin_vault.arn,
+            "SourceRecoveryPointArn": job.origin and job.origin.arn,
+            "DestinationBackupVaultArn": job.vault.arn,
+            "DestinationVaultType": job.vault.kind,
+            "DestinationRecoveryPointArn": job.point.arn if job.state == "COMPLETED" else None,
+        }
+
+
+def select(items: list[dict[str, Any]], params: Params, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The jobs that pass the equality `filters` (parameter -> member) and the time filters in `params`.
+
+    Raises InvalidParameterValueException for a filter not provided here.
+    """
+    times = {"ByCreatedAfter", "ByCreatedBefore", "ByCompleteAfter", "ByCompleteBefore"}
+    unknown = {name for name in params if name.startswith("By")} - times - set(filters)
+    if unknown:
+        raise AwsError("UnsupportedLocally", f"Filter {sorted(unknown)} is not provided locally", status=501)
+
+    def passes(item: dict[str, Any]) -> bool:
+        created, completed = item["CreationDate"], item.get("CompletionDate")
+        return (
+            all(item.get(member) == params[name] for name, member in filters.items() if name in params)
+            and params.get("ByCreatedAfter", created) <= created <= params.get("ByCreatedBefore", created)
+            and ("ByCompleteAfter" not in params or bool(completed and completed >= params["ByCompleteAfter"]))
+            and ("ByCompleteBefore" not in params or bool(completed and completed <= params["ByCompleteBefore"]))
+        )
+
+    return [item for item in items if passes(item)]
+
+
+def _common(job: Job) -> dict[str, Any]:
+    return {
+        "AccountId": job.caller.account,
+        "ResourceArn": job.point.resource_arn,
+        "ResourceType": job.point.resource_type,
+        "CreationDate": job.created,
+        "CompletionDate": job.completed,
+        "State": job.state,
+        "StatusMessage": job.message,
+        "BackupSizeInBytes": job.point.size,
+        "IamRoleArn": job.role_arn,
+        "IsParent": False,
+    }
+
+
+def _find(jobs: Mapping[str, Job], job_id: str) -> Job:
+    if job_id not in jobs:
+        raise not_found(f"Job {job_id}")
+    return jobs[job_id]
+
+
+def _started(job: Job) -> Params:
+    return {
+        "BackupJobId": job.job_id,
+        "RecoveryPointArn": job.point.arn,
+        "CreationDate": job.created,
+        "IsParent": False,
+    }
+
+
+def _started_copy(job: Job) -> Params:
+    return {"CopyJobId": job.job_id, "CreationDate": job.created, "IsParent": False}

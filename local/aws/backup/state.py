@@ -1,0 +1,169 @@
+"""What AWS Backup keeps per account and Region: vaults, recovery points, jobs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local.aws.errors import AccessDenied, AwsError, invalid_parameter, not_found
+
+if TYPE_CHECKING:
+    from local.aws.context import Context
+    from local.aws.wire import Caller
+
+PLAIN, AIR_GAPPED, RESTORE_ACCESS = (
+    "BACKUP_VAULT",
+    "LOGICALLY_AIR_GAPPED_BACKUP_VAULT",
+    "RESTORE_ACCESS_BACKUP_VAULT",
+)
+DAY = 86400
+_VAULT_ARN = re.compile(r"arn:aws:backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}")
+
+
+@dataclass
+class Point:
+    """A recovery point. `content` is the resource type's own frozen copy of the data."""
+
+    arn: str
+    resource_arn: str
+    resource_type: str
+    resource_name: str
+    content: Any
+    size: int
+    created: float
+    completed: float | None
+    role_arn: str
+    source_vault_arn: str | None = None
+    delete_after_days: int | None = None
+    last_restored: float | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def delete_at(self) -> float | None:
+        """When its retention ends; None keeps it for ever."""
+        return None if self.delete_after_days is None else self.created + self.delete_after_days * DAY
+
+    @property
+    def status(self) -> str:
+        """CREATING until its job is done."""
+        return "CREATING" if self.completed is None else "COMPLETED"
+
+
+@dataclass
+class Vault:
+    """A vault of any type; a restore-access vault keeps no points and shows those of `source`."""
+
+    name: str
+    arn: str
+    account: str
+    region: str
+    kind: str
+    created: float
+    creator_request_id: str | None = None
+    state: str = "AVAILABLE"
+    key_arn: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    min_days: int | None = None
+    max_days: int | None = None
+    points: dict[str, Point] = field(default_factory=dict)
+    team_arn: str | None = None
+    team_update: dict[str, Any] | None = None
+    source: Vault | None = None
+    session_arn: str | None = None
+    requester: Caller | None = None
+    comment: str | None = None
+    approved: float | None = None
+    revoke: dict[str, Any] | None = None
+
+
+@dataclass
+class Jobs:
+    """Jobs and used idempotency tokens of one account and Region, in the order they were made."""
+
+    restore: dict[str, Any] = field(default_factory=dict)
+    backup: dict[str, Any] = field(default_factory=dict)
+    copy: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], str | None] = field(default_factory=dict)
+
+
+class State:
+    """All vaults and jobs, and who may see what."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.vaults: dict[str, Vault] = {}
+        self._jobs: dict[tuple[str, str], Jobs] = {}
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return self.context.clock.now()
+
+    def jobs(self, caller: Caller) -> Jobs:
+        """The jobs of the caller's account and Region."""
+        return self._jobs.setdefault((caller.account, caller.region), Jobs())
+
+    def vaults_of(self, caller: Caller) -> list[Vault]:
+        """The vaults of the caller's account and Region."""
+        here = (caller.account, caller.region)
+        return [vault for vault in self.vaults.values() if (vault.account, vault.region) == here]
+
+    def vault(self, caller: Caller, name: str, owner: str | None = None) -> Vault:
+        """The caller's vault of that name. Raises AccessDenied if `owner` is another account, and the settings'
+        error for a missing vault."""
+        if owner not in (None, caller.account):
+            raise AccessDenied
+        arn = vault_arn(caller.account, caller.region, name)
+        if arn not in self.vaults:
+            code = self.context.settings.missing_vault_code
+            raise AwsError(code, f"Backup vault {name} was not found.")
+        return self.vaults[arn]
+
+    def vault_by_arn(self, arn: str, region: str) -> Vault:
+        """The vault of any account, in `region`. Raises AwsError."""
+        if not _VAULT_ARN.fullmatch(arn):
+            raise invalid_parameter(f"{arn} is not a backup vault ARN.")
+        vault = self.vaults.get(arn)
+        if vault is None or vault.region != region:
+            raise not_found(f"Backup vault {arn} in {region}")
+        return vault
+
+    def points(self, vault: Vault) -> dict[str, Point]:
+        """The points that can be seen through `vault`; those past their retention are deleted first."""
+        holder = vault.source or vault
+        if vault.source and vault.state != "AVAILABLE":
+            return {}
+        now = self.now()
+        for point in [p for p in holder.points.values() if p.delete_at is not None and p.delete_at <= now]:
+            del holder.points[point.arn]
+        return holder.points
+
+    def point(self, vault: Vault, arn: str) -> Point:
+        """A point seen through `vault`. Raises ResourceNotFoundException."""
+        found = self.points(vault).get(arn)
+        if found is None:
+            raise not_found(f"Recovery point {arn}")
+        return found
+
+    def readable_point(self, caller: Caller, arn: str) -> tuple[Vault, Point]:
+        """The vault and point for a caller that names only the point, as StartRestoreJob does.
+
+        Raises ResourceNotFoundException for a point of the caller's own account that isn't there, AccessDenied
+        for one of another account that no available restore-access vault shows.
+        """
+        for vault in self.vaults_of(caller):
+            point = self.points(vault).get(arn)
+            if point is not None:
+                return vault, point
+        if arn.split(":")[4:5] in ([caller.account], [""]):
+            raise not_found(f"Recovery point {arn}")
+        raise AccessDenied
+
+    def can_still_read(self, vault: Vault, point: Point) -> bool:
+        """Whether the vault is still there and shows the point."""
+        return self.vaults.get(vault.arn) is vault and point.arn in self.points(vault)
+
+
+def vault_arn(account: str, region: str, name: str) -> str:
+    """A vault's ARN."""
+    return f"arn:aws:backup:{region}:{account}:backup-vault:{name}"

@@ -1,0 +1,77 @@
+"""The data door: stands for a disk or a file system mounted by its owner, where AWS has no API for the content."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+Place = tuple[str, str, str]
+"""Account, Region and the id of a volume or a file system."""
+
+Tree = Mapping[str, bytes]
+
+
+class Doors:
+    """Content of EBS volumes (one blob each) and EFS file systems (path -> content)."""
+
+    def __init__(self) -> None:
+        self._volumes: dict[Place, bytes] = {}
+        self._files: dict[Place, dict[str, bytes]] = {}
+
+    def write_volume(self, account: str, region: str, volume_id: str, content: bytes) -> None:
+        """Replace a volume's content."""
+        self._volumes[account, region, volume_id] = content
+
+    def read_volume(self, account: str, region: str, volume_id: str) -> bytes:
+        """A volume's content; a volume never written to is empty."""
+        return self._volumes.get((account, region, volume_id), b"")
+
+    def write_files(self, account: str, region: str, file_system_id: str, files: Mapping[str, bytes | None]) -> None:
+        """Write files by path from the root, without a leading slash; None deletes one."""
+        tree = self._files.setdefault((account, region, file_system_id), {})
+        for path, content in files.items():
+            if content is None:
+                tree.pop(path, None)
+            else:
+                tree[path] = content
+
+    def read_files(self, account: str, region: str, file_system_id: str) -> dict[str, bytes]:
+        """Every file of a file system by its path."""
+        return dict(self._files.get((account, region, file_system_id), {}))
+
+    def handle(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """The door over HTTP: GET and PUT of
+
+        `/_local/volumes/<account>/<region>/<id>` (the raw content) and
+        `/_local/file-systems/<account>/<region>/<id>` (JSON: path -> base64, null deletes).
+        """
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        if len(parts) != 5 or parts[0] != "_local" or method not in ("GET", "PUT"):
+            return 404, _json({"message": f"no such door: {method} {path}"})
+        kind, place = parts[1], (parts[2], parts[3], parts[4])
+        if kind == "volumes":
+            if method == "GET":
+                return 200, self.read_volume(*place)
+            self.write_volume(*place, body)
+            return 200, _json({})
+        if kind != "file-systems":
+            return 404, _json({"message": f"no such door: {kind}"})
+        if method == "GET":
+            tree = self.read_files(*place)
+            return 200, _json({name: base64.b64encode(content).decode() for name, content in tree.items()})
+        try:
+            files = {
+                str(name): None if text is None else base64.b64decode(text, validate=True)
+                for name, text in json.loads(body).items()
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            return 400, _json({"message": f"not a JSON object of base64 texts: {error}"})
+        self.write_files(*place, files)
+        return 200, _json({})
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document).encode()

@@ -1,0 +1,60 @@
+"""AWS Backup, multi-party approval and RAM together, ready to be put behind an emulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local.aws.backup import Backup
+from local.aws.context import Clients, Context, Emit, Ids
+from local.aws.doors import Doors
+from local.aws.faults import Faults
+from local.aws.mpa import Mpa
+from local.aws.portal import Portal
+from local.aws.ram import Ram
+from local.aws.settings import Settings
+from local.aws.wire import Authorize, Front, Identify, account_as_key, allow_all
+
+if TYPE_CHECKING:
+    from local.clock import Clock
+
+
+@dataclass(frozen=True)
+class World:
+    """The parts an embedding and a test hold on to."""
+
+    front: Front
+    backup: Backup
+    mpa: Mpa
+    ram: Ram
+    doors: Doors
+    portal: Portal
+    faults: Faults
+
+
+def build_world(
+    clock: Clock,
+    clients: Clients,
+    emit: Emit,
+    settings: Settings | None = None,
+    authorize: Authorize | None = None,
+    identify: Identify = account_as_key,
+) -> World:
+    """Make the local services.
+
+    `clients(service, account, region)` gives a boto3 client of the emulator; `emit(account, region, event)` delivers
+    an EventBridge event with its whole envelope, never while a lock is held; `authorize(caller, action,
+    resource_arns)` raises AccessDenied where the caller may not; `identify(headers)` tells who signed a request.
+    """
+    settings = settings or Settings()
+    authorize = authorize or allow_all
+    faults, doors = Faults(), Doors()
+    context = Context(clock, clients, emit, settings, authorize, faults, doors, Ids(settings.seed))
+    portal = Portal(context.lock)
+    ram = Ram(context, lambda arn, account: mpa.teams.owns(arn, account))
+    mpa = Mpa(context, portal.outbox.append, ram.is_shared)
+    portal.mpa = mpa
+    backup = Backup(context, mpa)
+    services = {"backup": backup.service, "mpa": mpa.service, "ram": ram.service}
+    front = Front(services, identify, authorize, faults, context.lock)
+    return World(front, backup, mpa, ram, doors, portal, faults)
