@@ -1,0 +1,99 @@
+"""Following a request to its end: the work of CheckApproval."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airlift.access import Access, ending, read_access, seconds_to_wait
+from airlift.aws import MPA_REGION, client
+from airlift.ledger import Change, Put, keyed, vote_key
+from airlift.requesting import describe
+from airlift.runtime import logger
+from airlift.timeline import entry
+from airlift.values import now, parse_time, stamp
+from airlift.vaults import VaultWork
+
+
+def check_approval(work: VaultWork) -> dict[str, Any]:
+    """Records votes and deadline. Says "select" when access is granted, "request" to ask anew, else how long to wait.
+
+    Raises the named error of a request that ended without access.
+    """
+    vault = describe(work.vault["restoreAccessBackupVaultName"])
+    session_arn = (vault or {}).get("MpaSessionArn") or work.vault.get("sessionArn")
+    access = read_access(vault, _session(session_arn))
+    moment = now()
+    waited = (moment - parse_time(work.vault["requestedAt"])).total_seconds()
+    wait = seconds_to_wait(waited)
+    _record(work, access, session_arn, wait)
+    if access.state == "granted":
+        return {"next": "select", "waitSeconds": 0}
+    asked = work.vault.get("request", 1)
+    if access.state == "expired" and asked <= work.plan.approval.requests_after_expiry:
+        _ask_anew(work, asked + 1)
+        return {"next": "request", "waitSeconds": 0}
+    error = ending(access, work.vault_arn, work.recovery_id)
+    if error:
+        # The next request, made by a resume, is a new one with a name of its own.
+        work.save(request=asked + 1, restoreAccessBackupVaultName=None)
+        raise error
+    return {"next": "wait", "waitSeconds": wait}
+
+
+def _ask_anew(work: VaultWork, request: int) -> None:
+    text = f"The request expired; request {request} follows, as the plan allows"
+    work.ledger.write(
+        work.update(request=request, restoreAccessBackupVaultName=None, approvals=0, rejections=0, expiresAt=None),
+        entry(work.recovery_id, now(), "request", text, vault=work.vault_arn),
+        holder=work.holder,
+    )
+
+
+def _session(arn: str | None) -> dict[str, Any] | None:
+    """GetSession, in us-east-1 whatever the vault's Region; None if it can't be read, for whatever reason."""
+    if not arn:
+        return None
+    try:
+        answer: dict[str, Any] = client("mpa", MPA_REGION).get_session(SessionArn=arn)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("The session can't be read; its votes are unknown", extra={"reason": str(error)})
+        return None
+    return answer
+
+
+def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int) -> None:
+    """Writes what changed, and each vote once."""
+    at = now()
+    values: dict[str, Any] = {"sessionArn": session_arn, "nextLookAt": stamp_in(wait)}
+    values["sessionStatus"] = access.state.upper() if access.session_readable else "UNKNOWN"
+    if access.session_readable:
+        values |= {
+            "approvals": access.approvals,
+            "rejections": access.rejections,
+            "threshold": access.threshold,
+            "approvers": access.approvers,
+            "expiresAt": stamp(access.expires_at) if access.expires_at else None,
+        }
+    changes: list[Change] = []
+    for vote in access.votes:
+        key = vote_key(work.recovery_id, f"{work.vault_arn}#{work.vault.get('request', 1)}", vote.approver)
+        if work.ledger.get(key) is None:
+            when = vote.at or at
+            record = keyed(key, vault=work.vault_arn, approver=vote.approver, response=vote.response, at=stamp(when))
+            text = f"{vote.response.lower()} by {vote.approver}"
+            name = f"{work.vault_arn}#{vote.approver}"
+            changes += [Put(record), entry(work.recovery_id, when, "vote", text, vault=name)]
+    if access.state == "granted" and work.vault["state"] == "REQUESTED":
+        values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None}
+        text = f"Access granted: {access.approvals} of {access.threshold or '?'} needed approvals"
+        changes.append(entry(work.recovery_id, at, "granted", text, vault=work.vault_arn))
+    work.ledger.write(work.update(**values), *changes, holder=work.holder)
+    work.vault |= values
+
+
+def stamp_in(seconds: int) -> str:
+    """The time so many seconds from now."""
+    return stamp(now() + timedelta(seconds=seconds))

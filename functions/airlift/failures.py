@@ -1,0 +1,130 @@
+"""Why a restore failed, and what follows: a table, read top down.
+
+AWS publishes no list of StatusMessages; the texts are the documented ones (restore-testing.html, restoring-*.html) and
+those that field reports quote. What matches nothing is unknown, and data is never traded for an environment's error:
+only a failure of the point's own moves on to an older point.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from airlift.plan_parts import Retries
+
+Kind = Literal["point", "environment", "unknown"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A class of failures, with the operator's next step."""
+
+    kind: Kind
+    name: str
+    next_step: str
+
+
+def _rule(kind: Kind, name: str, pattern: str, next_step: str) -> tuple[re.Pattern[str], Cause]:
+    return re.compile(pattern, re.IGNORECASE), Cause(kind, name, next_step)
+
+
+_RULES = (
+    _rule(
+        "environment",
+        "permission",
+        r"access ?denied|not authorized|unauthorized|cannot be assumed|insufficient privileges|permission",
+        "give the restore role, or the function's role, the action named; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "key",
+        r"\bkms\b|key arn|key policy|encryption key",
+        "make the key usable by the restore role and AWSServiceRoleForBackup, or name another in the plan's targets; "
+        "then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "quota",
+        r"limit ?exceeded|quota|too many|maximum number",
+        "raise the quota or make room; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "capacity",
+        r"insufficient (?:instance )?capacity|not supported in your requested availability zone",
+        "name another Availability Zone or size in the plan's targets; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "network",
+        r"subnet|security group|vpc|availability ?zone|mount target",
+        "correct subnets, security groups or Availability Zones in the plan's targets; then "
+        "`airlift continue {recovery}`.",
+    ),
+    _rule(
+        "point",
+        "point gone",
+        r"recovery point.{0,200}(?:not found|does not exist|cannot be found|expired|deleted|no longer)"
+        r"|(?:cannot|can't|could not) find recovery point",
+        "no older point is left; look at the vault's points and give one with `airlift restore-again … --point ARN`.",
+    ),
+    _rule(
+        "point",
+        "point unreadable",
+        r"corrupt|unreadable|malware|infected|checksum|invalid (?:snapshot|backup|recovery point)",
+        "no older point is left; look at the vault's points and give one with `airlift restore-again … --point ARN`.",
+    ),
+    _rule(
+        "environment",
+        "name taken",
+        r"already exists|already in use|alreadyowned",
+        "remove or rename what stands in the way; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "metadata",
+        r"metadata|invalid parameter|invalidparameter|missing ?parameter|unsupported parameter|bucket|validationexception",
+        "correct the type's values in the plan's targets, deploy the plan, then `airlift resume {recovery}`.",
+    ),
+)
+
+UNKNOWN = Cause(
+    "unknown",
+    "unknown",
+    "read the message and the job in the AWS Backup console; then `airlift continue {recovery}` to try again.",
+)
+
+
+def cause_of(code: str, message: str) -> Cause:
+    """The class of a failure, from an error code (or job status) and its message."""
+    text = f"{code} {message}"
+    return next((cause for pattern, cause in _RULES if pattern.search(text)), UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows a failed attempt."""
+
+    do: Literal["again", "nextPoint", "hold"]
+    after_seconds: int = 0
+
+
+def decide(cause: Cause, failures_alike: int, older_points: int, retries: Retries) -> Decision:
+    """What follows the `failures_alike`-th failure of this kind (counted from 1) on the present point.
+
+    The point's own failure: the next older point, or held if none is left. The environment's: the same point with
+    exponential back-off, then held. Unknown: once more, then as the plan says.
+    """
+    if cause.kind == "point":
+        return Decision("nextPoint") if older_points else Decision("hold")
+    if cause.kind == "environment":
+        if failures_alike > retries.environment_retries:
+            return Decision("hold")
+        return Decision("again", min(3600, retries.back_off_seconds * 2 ** (failures_alike - 1)))
+    if failures_alike <= 1:
+        return Decision("again", retries.back_off_seconds)
+    if retries.unknown_failure == "nextPoint" and older_points:
+        return Decision("nextPoint")
+    return Decision("hold")

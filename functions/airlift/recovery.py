@@ -1,0 +1,87 @@
+"""The recovery as the ledger knows it: its id, its first sign of compromise, its first record."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airlift.ledger import Record, keyed, listing_key, recovery_key
+from airlift.values import parse_time, stamp
+
+if TYPE_CHECKING:
+    from airlift.plan_store import PlanVersion
+
+LATEST = "latest"
+"""A first sign that says: the newest points are wanted."""
+_NO_CUT_OFF = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a trigger or person asks to be recovered. `first_sign` is a stamp, "latest" or None if not known."""
+
+    account: str
+    vaults: tuple[str, ...]
+    trigger: dict[str, str]
+    reason: str
+    first_sign: str | None
+    first_sign_from: str
+    trigger_id: str
+    adopt_vault: str | None = None
+    on_demand: bool = field(default=False)
+
+
+def recovery_id(execution_arn: str, account: str, at: datetime) -> str:
+    """`r-YYYYMMDD-<account>-<4 hex>`; the hex derives from the execution, so that a repeated step gives the same id."""
+    mark = hashlib.sha256(execution_arn.encode()).hexdigest()[:4]
+    return f"r-{at:%Y%m%d}-{account}-{mark}"
+
+
+def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn: str, at: datetime) -> Record:
+    """The recovery's first record."""
+    return keyed(
+        recovery_key(identity),
+        recoveryId=identity,
+        account=wanted.account,
+        mode="real",
+        state="RUNNING",
+        trigger=wanted.trigger,
+        reason=wanted.reason,
+        firstSign=wanted.first_sign,
+        firstSignFrom=wanted.first_sign_from,
+        adoptVault=wanted.adopt_vault,
+        planVersion=plan.version,
+        planKey=plan.key,
+        planWarning=plan.warning or None,
+        createdAt=stamp(at),
+        executionArn=execution_arn,
+        vaults=list(wanted.vaults),
+    )
+
+
+def listing(identity: str, account: str, at: datetime) -> Record:
+    """The recovery's line in the list of all."""
+    return keyed(listing_key(identity), recoveryId=identity, account=account, createdAt=stamp(at))
+
+
+def first_sign(recovery: Record) -> str | None:
+    """The first sign that counts now: a stamp, "latest", or None if nobody knows one yet.
+
+    The operator's word stands above all. An explicit "latest" stays; otherwise the earliest sign counts.
+    """
+    operators: str | None = recovery.get("operatorFirstSign")
+    if operators:
+        return operators
+    if recovery.get("firstSign") == LATEST:
+        return LATEST
+    return min((s for s in (recovery.get("firstSign"), recovery.get("joinedFirstSign")) if s), default=None)
+
+
+def cut_off(recovery: Record, margin_minutes: int) -> datetime | None:
+    """The latest moment from which a point is taken as clean; None while no first sign is known."""
+    sign = first_sign(recovery)
+    if sign is None:
+        return None
+    return _NO_CUT_OFF if sign == LATEST else parse_time(sign) - timedelta(minutes=margin_minutes)

@@ -1,0 +1,179 @@
+"""Asking for access to a source vault: the work of RequestVaultAccess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from airlift.access import comment, creator_request_id, vault_name
+from airlift.arns import Arn
+from airlift.aws import client
+from airlift.errors import (
+    FailedVaultNotRemovable,
+    RequesterLacksPermission,
+    Unavailable,
+    VaultAccessHeldByOther,
+    VaultNotAirGapped,
+    VaultWithoutTeam,
+)
+from airlift.runtime import logger
+from airlift.timeline import entry
+from airlift.values import now, safe_text, stamp
+from airlift.vaults import VaultWork
+
+RECOVERY_TAG = "airlift:recovery"
+
+
+def request_access(work: VaultWork) -> dict[str, Any]:
+    """Creates the restore-access vault, or takes on the one that this recovery has. Says how long to wait.
+
+    Raises the named errors of a request that AWS refuses; nobody is asked then.
+    """
+    found = _existing_vault(work)
+    if found is None:
+        found = _create(work)
+    at = now()
+    name = found["BackupVaultName"]
+    if work.vault.get("restoreAccessBackupVaultName") != name:
+        work.ledger.write(
+            work.update(
+                state="REQUESTED",
+                restoreAccessBackupVaultName=name,
+                restoreAccessBackupVaultArn=found["BackupVaultArn"],
+                requestedAt=stamp(at),
+                waitingFor="approval",
+                sessionArn=None,
+                sessionStatus=None,
+            ),
+            entry(work.recovery_id, at, "request", f"Access requested as {name}", vault=work.vault_arn),
+            holder=work.holder,
+        )
+    return {"next": "wait", "waitSeconds": 0 if found.get("VaultState") == "AVAILABLE" else 5}
+
+
+def describe(name: str) -> dict[str, Any] | None:
+    """DescribeBackupVault of a vault in this account; None if there is none."""
+    backup = client("backup")
+    try:
+        answer: dict[str, Any] = backup.describe_backup_vault(BackupVaultName=name)
+    except ClientError as error:
+        # For a vault that does not exist AWS Backup answers either (inferred for restore-access vaults).
+        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "AccessDeniedException"):
+            return None
+        raise
+    return answer
+
+
+def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
+    """The restore-access vault that may serve this recovery; a FAILED one is removed, since it blocks a request."""
+    for vault in _restore_access_vaults(work.vault_arn):
+        name = vault["BackupVaultName"]
+        if vault["VaultState"] == "FAILED":
+            _remove_failed(name)
+            continue
+        if _recovery_of(vault) == work.recovery_id:
+            return vault
+        match work.recovery.get("adoptVault"):
+            case "adopt":
+                client("backup").tag_resource(
+                    ResourceArn=vault["BackupVaultArn"], Tags={RECOVERY_TAG: work.recovery_id}
+                )
+                _note(work, f"The operator had {name} adopted, a vault of another recovery")
+                return vault
+            case "replace":
+                _note(work, f"The operator had {name} replaced, a vault of another recovery")
+                client("backup").delete_backup_vault(BackupVaultName=name)
+            case _:
+                raise VaultAccessHeldByOther(
+                    f"Restore-access vault {name} for {work.vault_arn} belongs to "
+                    f"{_recovery_of(vault) or 'no recovery of Airlift'}; an open one is a standing approval and is "
+                    "never used silently.",
+                    'start again with "adoptVault": "adopt" to use it, or "replace" to delete it and ask anew.',
+                )
+    return None
+
+
+def _restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
+    """All restore-access vaults of this source. The list does not name the source, so each is described."""
+    pages = client("backup").get_paginator("list_backup_vaults")
+    for page in pages.paginate(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT"):
+        for listed in page["BackupVaultList"]:
+            vault = describe(listed["BackupVaultName"])
+            if vault and vault.get("SourceBackupVaultArn") == source_arn:
+                yield vault
+
+
+def _recovery_of(vault: dict[str, Any]) -> str:
+    tags = client("backup").list_tags(ResourceArn=vault["BackupVaultArn"]).get("Tags", {})
+    return str(tags.get(RECOVERY_TAG, ""))
+
+
+def _remove_failed(name: str) -> None:
+    """DeleteBackupVault is permitted in FAILED and deletes no recovery points (logicallyairgappedvault.html)."""
+    try:
+        client("backup").delete_backup_vault(BackupVaultName=name)
+    except ClientError as error:
+        raise FailedVaultNotRemovable(
+            f"Restore-access vault {name} is FAILED, blocks a new request and can't be deleted: {error}",
+            f"delete it by hand (aws backup delete-backup-vault --backup-vault-name {name}), then resume.",
+        ) from error
+
+
+def _note(work: VaultWork, text: str) -> None:
+    work.ledger.write(entry(work.recovery_id, now(), "request", text, vault=work.vault_arn), holder=work.holder)
+
+
+def _create(work: VaultWork) -> dict[str, Any]:
+    request = work.vault.get("request", 1)
+    name = vault_name(work.recovery_id, work.vault_arn, request)
+    recovery = work.recovery
+    try:
+        client("backup").create_restore_access_backup_vault(
+            SourceBackupVaultArn=work.vault_arn,
+            BackupVaultName=name,
+            BackupVaultTags={RECOVERY_TAG: work.recovery_id},
+            CreatorRequestId=creator_request_id(work.recovery_id, work.vault_arn, request),
+            RequesterComment=comment(work.recovery_id, recovery["account"], recovery["mode"], recovery["reason"]),
+        )
+    except ClientError as error:
+        _raise_refusal(error, work.vault_arn, name)
+    created = describe(name)
+    if created is None:
+        raise Unavailable(f"{name} was requested but can't be read yet.", "none; the step is tried again.")
+    logger.info("Access requested", extra={"vault": name})
+    return created
+
+
+def _raise_refusal(error: ClientError, vault_arn: str, name: str) -> None:
+    """The named error of a refused request. AWS documents the codes, not the texts, so the reading is inferred."""
+    code, said = error.response["Error"]["Code"], safe_text(error.response["Error"].get("Message", ""), 300)
+    text = said.lower()
+    if code == "AlreadyExistsException":
+        # The name derives from this recovery and request: an earlier try got through and its answer was lost.
+        return
+    if code in ("AccessDeniedException", "AccessDenied"):
+        raise RequesterLacksPermission(
+            f"AWS refused the request for {vault_arn}: {said}",
+            "give RequestVaultAccess's role backup:CreateRestoreAccessBackupVault and mpa:StartSession, and look for "
+            "a service control policy that denies them.",
+        ) from error
+    if code == "LimitExceededException":
+        raise VaultAccessHeldByOther(
+            f"AWS refused {name} for {vault_arn}: {said}",
+            "another restore-access vault of this source exists; list them with `aws backup list-backup-vaults "
+            "--by-vault-type RESTORE_ACCESS_BACKUP_VAULT`.",
+        ) from error
+    if "approval team" in text or "mpa" in text.split() or "multi-party" in text:
+        raise VaultWithoutTeam(
+            f"AWS refused the request for {vault_arn}: {said}",
+            "have the vault's owner associate an approval team with it and share the team (RAM, us-east-1) with "
+            f"account {Arn.parse(vault_arn).account} and with this one.",
+        ) from error
+    if code in ("InvalidParameterValueException", "InvalidRequestException", "ResourceNotFoundException"):
+        raise VaultNotAirGapped(
+            f"AWS refused {vault_arn} as a source vault: {said}",
+            "give the ARN of an existing logically air-gapped vault; compare it with the recovery plan.",
+        ) from error
+    raise error
