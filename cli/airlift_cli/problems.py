@@ -99,17 +99,15 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, HTTPClientError | NotConnected)
 
 
-def explained(error: Exception) -> Problem | None:
-    """The problem behind an error of Airlift or of AWS; None for one that nobody foresaw."""
+def explained(error: Problem | errors.AirliftError | ClientError | BotoCoreError) -> Problem:
+    """The problem behind an error of Airlift or of AWS, with the next step."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, errors.AirliftError):
         return Problem(error.what, error.remedy, exit_of_error(error.name), name=error.name)
     if isinstance(error, ClientError):
         return _of_client_error(error)
-    if isinstance(error, BotoCoreError):
-        return Problem(one_line(error), _next_step(error), Exit.NO_AWS, name=type(error).__name__)
-    return None
+    return Problem(one_line(error), _next_step(error), Exit.NO_AWS, name=type(error).__name__)
 
 
 def _of_client_error(error: ClientError) -> Problem:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from airlift.ledger import Ledger
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -43,10 +42,6 @@ class Stack:
     def client(self, service: str) -> Any:
         """A boto3 client of `service`."""
         return _client(self.session, service)
-
-    def ledger(self) -> Ledger:
-        """The ledger, for single records."""
-        return Ledger(self.client("dynamodb"), self["LedgerTableName"])
 
     def ledger_table(self, *, impatient: bool = False) -> Any:
         """The ledger's table as a boto3 resource; `impatient` gives up after one short attempt."""

@@ -1,0 +1,220 @@
+"""The commands of `airlift`: they parse, call and print; what they do stands in the modules they call."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from airlift_cli import actions, plan_commands, watching
+from airlift_cli.app import command, new_app, new_group
+from airlift_cli.listing import recovery_lines
+from airlift_cli.problems import Exit, Problem
+from airlift_cli.reading import Reading
+from airlift_cli.snapshot import bare
+
+if TYPE_CHECKING:
+    from airlift_cli.terminal import Session
+
+app = new_app("Recovers what AWS Backup keeps in logically air-gapped vaults, once enough approvers agree.")
+plan_app = new_group("Check, deploy and show the recovery plan.")
+app.add_typer(plan_app, name="plan")
+
+RecoveryId = Annotated[str, typer.Argument(metavar="RECOVERY_ID", help="Such as r-20260102-111122223333-0a1b.")]
+Newest = Annotated[
+    str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
+]
+Reason = Annotated[str | None, typer.Option(help="Why; kept in the recovery's timeline.")]
+PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, YAML.")]
+Interval = Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")]
+
+
+def _reading(session: Session, *, impatient: bool = False) -> Reading:
+    return Reading(session.stack.ledger_table(impatient=impatient))
+
+
+@command(app, "start")
+def start(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option(help="What the approvers read, at most 200 characters.")],
+    vault: Annotated[list[str] | None, typer.Option(metavar="ARN", help="Source vault; may be repeated.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="ID", help="Or all source vaults of an account.")] = None,
+    first_sign: Annotated[
+        str | None, typer.Option(metavar="TIME", help="First sign of compromise: ISO-8601 with offset, or latest.")
+    ] = None,
+    adopt_vault: Annotated[
+        str | None, typer.Option(metavar="adopt|replace", help="What becomes of access another recovery holds.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,  # noqa: FBT002
+) -> Exit:
+    """Ask for access to source vaults and restore from them."""
+    several = vault and len(vault) > 1
+    document = actions.given(
+        sourceBackupVaultArn=vault[0] if vault and not several else None,
+        sourceBackupVaultArns=vault if several else None,
+        account=account,
+        reason=reason,
+        firstSign=first_sign,
+        adoptVault=adopt_vault,
+    )
+    answer = _send(ctx.obj, document)
+    if not watch or not answer.recovery_id:
+        ctx.obj.say(f"Follow it: airlift watch {answer.recovery_id}")
+        return Exit.OK
+    return _watch(ctx.obj, answer.recovery_id)
+
+
+def _send(session: Session, document: dict[str, Any]) -> actions.Answer:
+    answer = actions.send(session.stack, _reading(session), document)
+    session.document(answer.document())
+    session.say(answer.text)
+    return answer
+
+
+@command(app, "watch")
+def watch(
+    ctx: typer.Context,
+    recovery_id: Newest = None,
+    interval: Interval = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,  # noqa: FBT002
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,  # noqa: FBT002
+    wait: Annotated[bool, typer.Option("--wait", help="If none runs, wait for one to begin.")] = False,  # noqa: FBT002
+) -> Exit:
+    """Follow a recovery live: approvals, restores, times. Only reads; attach and leave at any time."""
+    session: Session = ctx.obj
+    if wait and recovery_id is None:
+        recovery_id = watching.wait_for_one(session, _reading(session), interval)
+    return _watch(session, recovery_id or _newest(session), interval=interval, once=once, plain=plain)
+
+
+def _watch(
+    session: Session, recovery_id: str, interval: float = 2.0, *, once: bool = False, plain: bool = False
+) -> Exit:
+    reading = _reading(session, impatient=not once)
+    return watching.watch(session, reading, recovery_id, interval=interval, plain=plain, once=once)
+
+
+def _newest(session: Session) -> str:
+    newest = _reading(session).newest()
+    if newest is None:
+        step = "start one with `airlift start`, or wait for one with `airlift watch --wait`."
+        raise Problem("There is no recovery yet.", step, Exit.BAD_INPUT, name="NoRecovery")
+    return newest
+
+
+@command(app, "status")
+def status(
+    ctx: typer.Context,
+    recovery_id: Annotated[str | None, typer.Argument(metavar="[RECOVERY_ID]", help="One recovery.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many of the newest.")] = 20,
+) -> Exit:
+    """List the recoveries, or sum up one; the exit code of one tells how it stands."""
+    session: Session = ctx.obj
+    if recovery_id:
+        return _watch(session, recovery_id, once=True)
+    recoveries = _reading(session).recent(limit)
+    session.document([bare(recovery) for recovery in recoveries])
+    lines = recovery_lines(recoveries, datetime.now(UTC), session.console.width)
+    session.say(lines if recoveries else "There is no recovery yet.")
+    return Exit.OK
+
+
+def _act(ctx: typer.Context, recovery_id: str, action: str, **fields: Any) -> Exit:
+    _send(ctx.obj, actions.given(recoveryId=recovery_id, action=action, **fields))
+    return Exit.OK
+
+
+@command(app, "stop")
+def stop(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
+    """Stop a recovery: nothing more is started; what runs is left running and reported."""
+    return _act(ctx, recovery_id, "stop", reason=reason)
+
+
+@command(app, "resume")
+def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
+    """Go on with a recovery that ended or holds resources, with the plan as it is now."""
+    return _act(ctx, recovery_id, "resume", reason=reason)
+
+
+@command(app, "continue")
+def go_on(
+    ctx: typer.Context,
+    recovery_id: RecoveryId,
+    wave: Annotated[str | None, typer.Option(help="The wave that waits; without it, whichever does.")] = None,
+    reason: Reason = None,
+) -> Exit:
+    """Confirm that restoring goes on past a pause."""
+    return _act(ctx, recovery_id, "continue", wave=wave, reason=reason)
+
+
+@command(app, "first-sign")
+def first_sign(
+    ctx: typer.Context,
+    recovery_id: RecoveryId,
+    time: Annotated[str, typer.Argument(metavar="TIME", help="ISO-8601 with offset, or latest.")],
+    reason: Reason = None,
+) -> Exit:
+    """Say when the attack was first seen; points from before it are restored."""
+    return _act(ctx, recovery_id, "first-sign", firstSign=time, reason=reason)
+
+
+@command(app, "restore-again")
+def restore_again(
+    ctx: typer.Context,
+    recovery_id: RecoveryId,
+    resources: Annotated[list[str], typer.Argument(metavar="RESOURCE_ARN...", help="Resources to restore once more.")],
+    point: Annotated[str | None, typer.Option(metavar="ARN", help="The recovery point for the one resource.")] = None,
+    reason: Reason = None,
+) -> Exit:
+    """Restore resources once more."""
+    return _act(ctx, recovery_id, "restore-again", resourceArns=resources, recoveryPointArn=point, reason=reason)
+
+
+@command(plan_app, "check")
+def plan_check(ctx: typer.Context, file: PlanFile) -> Exit:
+    """Tell every problem of a plan at once, with line and remedy, and what it does not cover. Needs no AWS."""
+    session: Session = ctx.obj
+    checked = _checked(session, file, session.region)
+    session.document(checked.document())
+    return Exit.BAD_INPUT if checked.errors else Exit.OK
+
+
+def _checked(session: Session, file: Path, region: str | None) -> plan_commands.Checked:
+    checked = plan_commands.check_file(file, region)
+    for line, colour in checked.lines():
+        session.say(Text(line, style=colour))
+    session.say(checked.summary())
+    return checked
+
+
+@command(plan_app, "deploy")
+def plan_deploy(ctx: typer.Context, file: PlanFile) -> Exit:
+    """Check a plan and put it in force through AppConfig; if it is refused the old one stays."""
+    session: Session = ctx.obj
+    checked = _checked(session, file, session.stack.session.region_name)
+    if checked.errors:
+        session.document(checked.document())
+        return Exit.BAD_INPUT
+    deployed = plan_commands.deploy(session.stack, file)
+    session.document(deployed)
+    session.say(f"Plan version {deployed['version']} is in force.")
+    return Exit.OK
+
+
+@command(plan_app, "show")
+def plan_show(ctx: typer.Context) -> Exit:
+    """Show the plan in force, as JSON, which the check reads too."""
+    session: Session = ctx.obj
+    shown = plan_commands.in_force(session.stack)
+    session.document(shown)
+    session.say(json.dumps(shown["plan"], indent=2, ensure_ascii=False))
+    return Exit.OK
+
+
+def run() -> None:
+    """Entry point of the `airlift` command."""
+    app()
