@@ -1,7 +1,7 @@
 """Lints template.yaml with the state machines' definitions inside it.
 
-Neither `sam validate --lint` nor cfn-lint opens a DefinitionUri, so mistakes in a definition, or a substitution that the
-template doesn't give, would pass. Run with the Python of .venv-sam, which holds the SAM command line and cfn-lint.
+Neither `sam validate --lint` nor cfn-lint opens a DefinitionUri, so mistakes in a definition, or a substitution that
+the template doesn't give, would pass. Run by the Python of .venv-sam, beside which `sam` and `cfn-lint` lie.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 REGION = "ap-northeast-1"
 ROOT = Path(__file__).parent.parent
+SAM, CFN_LINT = (Path(sys.executable).with_name(tool) for tool in ("sam", "cfn-lint"))
 
 
 class NoManagedPolicies:
@@ -28,7 +29,7 @@ class NoManagedPolicies:
 
 def inlined(template: Path) -> dict[str, Any]:
     """The SAM template as a dict, each definition in place of its DefinitionUri."""
-    from samtranslator.yaml_helper import yaml_parse
+    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
     source: dict[str, Any] = yaml_parse(template.read_text(encoding="utf-8"))
     for resource in source["Resources"].values():
@@ -41,13 +42,13 @@ def inlined(template: Path) -> dict[str, Any]:
 
 def expanded(source: dict[str, Any]) -> dict[str, Any]:
     """The CloudFormation template that AWS makes of the SAM template, each definition as one string."""
-    from samtranslator.translator.transform import transform
+    from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
     sections = [source["Globals"]["Function"], *(r.get("Properties", {}) for r in source["Resources"].values())]
     for section in sections:
         for uri in section.keys() & {"CodeUri", "ContentUri"}:
             section[uri] = "s3://artifacts/key"  # as `sam package` leaves it
-    template: dict[str, Any] = transform(source, {}, NoManagedPolicies())  # type: ignore[arg-type]
+    template: dict[str, Any] = transform(source, {}, NoManagedPolicies())
     for resource in template["Resources"].values():
         match resource.get("Properties", {}).get("DefinitionString"):
             case {"Fn::Join": [separator, lines]}:
@@ -57,16 +58,15 @@ def expanded(source: dict[str, Any]) -> dict[str, Any]:
 
 def failures(template: Path) -> int:
     """How many of the two lints fail; what they say goes to the terminal."""
-    tools = Path(sys.executable).parent
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         sam, cloudformation = Path(folder, "sam.json"), Path(folder, "cloudformation.json")
         source = inlined(template)
         sam.write_text(json.dumps(source, indent=1), encoding="utf-8")
         cloudformation.write_text(json.dumps(expanded(source), indent=1), encoding="utf-8")
-        commands = (
-            [tools / "sam", "validate", "--lint", "--region", REGION, "--template-file", sam],
-            [tools / "cfn-lint", "--regions", REGION, "--template", cloudformation],
+        commands: tuple[tuple[Path, *tuple[str | Path, ...]], ...] = (
+            (SAM, "validate", "--lint", "--region", REGION, "--template-file", sam),
+            (CFN_LINT, "--regions", REGION, "--template", cloudformation),
         )
         for command in commands:
             run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -78,12 +78,11 @@ def failures(template: Path) -> int:
 
 def main() -> int:
     """Exit status: 0 if both lints pass."""
+    for tool in (SAM, CFN_LINT):
+        if not tool.exists():
+            sys.exit(f"checks/template.py needs {tool.name}: run it through `make check`, which makes .venv-sam")
     os.environ.update(SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION=REGION)
-    try:
-        failed = failures(ROOT / "template.yaml")
-    except ModuleNotFoundError as missing:
-        sys.exit(f"checks/template.py needs {missing.name}: run it through `make check`, which makes .venv-sam")
-    return 1 if failed else 0
+    return 1 if failures(ROOT / "template.yaml") else 0
 
 
 if __name__ == "__main__":
