@@ -28,6 +28,9 @@ LATEST: Literal["latest"] = "latest"
 """The first sign of an operator who wants the newest points, as after plain data loss."""
 
 
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(?:Z|[+-][0-9]{2}:[0-9]{2})$"
+
+
 def _first_sign(value: Any) -> datetime | Literal["latest"]:
     if value == LATEST:
         return LATEST
@@ -44,7 +47,7 @@ def _first_sign(value: Any) -> datetime | Literal["latest"]:
 FirstSign = Annotated[
     datetime | Literal["latest"],
     PlainValidator(_first_sign),
-    WithJsonSchema({"anyOf": [{"const": LATEST}, {"type": "string", "format": "date-time"}]}),
+    WithJsonSchema({"anyOf": [{"const": LATEST}, {"type": "string", "format": "date-time", "pattern": _TIME}]}),
 ]
 Reason = Annotated[
     str,

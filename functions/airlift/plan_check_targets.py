@@ -87,7 +87,9 @@ def target_problems(plan: Plan) -> list[Problem]:
         where = ("targets", "resources", i)
         found += _metadata_problems((*where, "metadata"), entry, RESTORABLE)
         found += _option_problems(where, entry, RESTORABLE, plan)
-    return found or list(_lacks(plan))
+    if not any(problem.severity == "error" for problem in found):
+        found += _lacks(plan)
+    return found
 
 
 def _metadata_problems(path: Path, settings: Settings, kinds: Sequence[str]) -> Iterator[Problem]:

@@ -135,6 +135,10 @@ class Objectives(Document):
 class Matcher(Document):
     """All criteria that are given must hold; a criterion holds if any of its patterns matches."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [criterion]} for criterion in ("types", "arns", "names")]}
+    )
+
     types: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
     arns: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
     names: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None

@@ -1,0 +1,235 @@
+"""The checker: each contradiction is found at its place, and a sound plan has none."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import validate_plan
+from airlift.documents import Problem
+from airlift.errors import PlanInvalid
+from airlift.plan import Plan
+from airlift.plan_check import check, check_json, what_is_not_covered
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.test_plan import json_values
+
+REGION = "ap-northeast-1"
+
+
+def vault(name: str = "airgapped", account: str = "111122223333", region: str = REGION) -> dict[str, Any]:
+    team = "arn:aws:mpa:us-east-1:999900001111:approval-team/recovery"
+    return {"arn": f"arn:aws:backup:{region}:{account}:backup-vault:{name}", "approvalTeamArn": team}
+
+
+def alarm(account: str = "111122223333", sender: str = "777788889999") -> dict[str, Any]:
+    arn = f"arn:aws:cloudwatch:{REGION}:{sender}:alarm:deletions"
+    return {"arn": arn, "account": account, "allow": "request"}
+
+
+def plan(**fields: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "accounts": [{"id": "111122223333", "vaults": [vault()]}],
+        "detectors": ["777788889999"],
+        "triggers": {"guardDuty": {"allow": "request"}},
+        "waves": [{"name": "all", "match": [{"types": ["DynamoDB", "S3", "EBS", "EFS"]}]}],
+        "targets": {"defaults": {"availabilityZones": [REGION + "a"], "subnetIds": ["subnet-1"]}},
+    } | fields
+
+
+def waves(*matches: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return plan(waves=[{"name": f"w{i}", "match": [match]} | fields for i, match in enumerate(matches)])
+
+
+def targets(types: dict[str, Any] | None = None, **defaults: Any) -> dict[str, Any]:
+    base = {"availabilityZones": [REGION + "a"], "subnetIds": ["subnet-1"]}
+    return plan(targets={"defaults": base | defaults, "types": types or {}})
+
+
+def team(arn: str | None) -> dict[str, Any]:
+    one = vault()
+    one.pop("approvalTeamArn")
+    return plan(accounts=[{"id": "111122223333", "vaults": [one | ({"approvalTeamArn": arn} if arn else {})]}])
+
+
+TWICE = {"id": "111122223333", "vaults": [vault()]}
+
+CASES: list[tuple[dict[str, Any], str, str, str]] = [
+    (plan(accounts=[TWICE, TWICE | {"vaults": [vault("bb")]}]), "accounts[1].id", "error", "listed twice"),
+    (plan(accounts=[TWICE | {"vaults": [vault(), vault()]}]), "accounts[0].vaults[1].arn", "error", "listed twice"),
+    (
+        plan(accounts=[TWICE | {"vaults": [vault(account="444455556666")]}]),
+        "accounts[0].vaults[0].arn",
+        "error",
+        "belongs to account 444455556666, not to 111122223333",
+    ),
+    (team(None), "accounts[0].vaults[0]", "warning", "Add approvalTeamArn."),
+    (
+        team("arn:aws:mpa:eu-west-1:999900001111:approval-team/r"),
+        "accounts[0].vaults[0].approvalTeamArn",
+        "error",
+        "Teams exist in us-east-1 only",
+    ),
+    (
+        team("arn:aws:mpa:us-east-1:111122223333:approval-team/r"),
+        "accounts[0].vaults[0].approvalTeamArn",
+        "warning",
+        "an attacker may hold",
+    ),
+    (plan(accounts=[TWICE | {"vaults": [vault(), vault(region="us-west-2")]}]), "accounts", "warning", "us-west-2"),
+    (plan(accounts=[TWICE | {"vaults": [vault(region="us-west-2")]}]), "accounts", "error", "where this stack is"),
+    (plan(detectors=["111122223333"]), "detectors[0]", "error", "protected account"),
+    (plan(detectors=["777788889999"] * 2), "detectors[1]", "error", "listed twice"),
+    (plan(detectors=[]), "detectors", "error", "no event is believed"),
+    (plan(triggers={}), "triggers", "warning", "only a person can start"),
+    (
+        plan(triggers={"guardDuty": {"allow": "request", "minimumSeverity": 2.5}}),
+        "triggers.guardDuty.minimumSeverity",
+        "warning",
+        "severity 2.5 come daily",
+    ),
+    (plan(triggers={"alarms": [alarm("444455556666")]}), "triggers.alarms[0].account", "error", "not under accounts"),
+    (plan(triggers={"alarms": [alarm(sender="444455556666")]}), "triggers.alarms[0].arn", "error", "not believed"),
+    (plan(triggers={"alarms": [alarm(), alarm()]}), "triggers.alarms[1].arn", "error", "listed twice"),
+    (waves({"types": ["S3"]}, {"types": ["EFS"]}, name="a"), "waves[1].name", "error", "twice"),
+    (waves({"types": ["S3"]}, name="unmatched"), "waves[0].name", "error", "another name"),
+    (waves({"types": ["S3"]}, {"types": ["S3"], "names": ["x"]}), "waves[1].match", "warning", "Earlier waves"),
+    (waves({"types": ["DynamoDb"]}), "waves[0].match[0].types[0]", "error", 'Did you mean "DynamoDB"?'),
+    (waves({"types": ["RDS"]}), "waves[0].match[0].types[0]", "warning", "Nothing of type RDS can come back"),
+    (waves({"types": ["EKS"]}), "waves[0].match[0].types[0]", "warning", "does not restore EKS yet"),
+    (waves({"types": ["Mainframe"]}), "waves[0].match[0].types[0]", "warning", "knows no resource type Mainframe"),
+    (waves({"types": ["S3"]}, priority=[{"types": ["s3"]}]), "waves[0].priority[0].types[0]", "error", '"S3"?'),
+    (plan(exclude=[{"types": ["ebs"]}]), "exclude[0].types[0]", "error", '"EBS"?'),
+    (targets({"efs": {}}), "targets.types.efs", "error", '"EFS"?'),
+    (targets({"RDS": {}}), "targets.types.RDS", "warning", "RDS"),
+    (targets(metadata={"encrypted": True}), "targets.defaults.metadata", "error", "Move it to targets.types"),
+    (targets({"EBS": {"metadata": {"volumTyp": "gp3"}}}), "targets.types.EBS.metadata.volumTyp", "error", "volumeType"),
+    (targets({"EFS": {"metadata": {"zzzzzzzzzz": "1"}}}), "targets.types.EFS.metadata.zzzzzzzzzz", "error", "It takes"),
+    (
+        targets({"EFS": {"metadata": {"Encrypted": True, "encrypted": True}}}),
+        "targets.types.EFS.metadata.encrypted",
+        "error",
+        "same key",
+    ),
+    (targets({"EBS": {"volumeType": "gp3"}}), "targets.types.EBS.volumeType", "error", "Write it under metadata."),
+    (targets({"EFS": {"subnetId": ["a"]}}), "targets.types.EFS.subnetId", "error", '"subnetIds"?'),
+    (targets(subnetIds="subnet-1"), "targets.defaults.subnetIds", "error", "A list of texts"),
+    (targets(subnetIds=[1]), "targets.defaults.subnetIds", "error", "A list of texts"),
+    (
+        targets({"DynamoDB": {"deletionProtection": "yes"}}),
+        "targets.types.DynamoDB.deletionProtection",
+        "error",
+        "true",
+    ),
+    (
+        targets(kmsKeyId="arn:aws:kms:ap-northeast-1:111122223333:key/1"),
+        "targets.defaults.kmsKeyId",
+        "error",
+        "Use a key of the recovery account.",
+    ),
+    (targets(availabilityZones=["us-west-2a"]), "targets.defaults.availabilityZones", "error", "Name zones of"),
+    (targets(availabilityZones=None), "targets.types.EBS", "error", "vailabilityZone"),
+    (waves({"types": ["S3"]}) | {"targets": {"defaults": {}}}, "targets.types.EBS", "warning", "vailabilityZone"),
+    (targets({"RDS": {}}, subnetIds=[]), "targets.types.EFS", "warning", "no network"),
+    (targets(subnetIds=[]), "targets.types.EFS", "warning", "no network"),
+    (
+        plan(targets={"resources": [{"arn": "*", "metadata": {"nope": "1"}}]}),
+        "targets.resources[0].metadata.nope",
+        "error",
+        "no such metadata",
+    ),
+    (plan(points={"marginMinutes": 0}), "points.marginMinutes", "warning", "first minutes"),
+    (plan(points={"statuses": ["PARTIAL"]}), "points.statuses", "warning", "nested points"),
+    (plan(objectives={"rpoMinutes": 5}), "objectives.rpoMinutes", "warning", "points are taken 15 before"),
+    (plan(notifications={"remindAtFractions": [0.9, 0.5]}), "notifications.remindAtFractions", "error", "ascend"),
+    (plan(version=3), "version", "error", "Only 1"),
+]
+
+
+def test_a_sound_plan_has_no_problem() -> None:
+    assert check(plan(), region=REGION) == []
+    assert check(plan(exclude=[{"types": ["*"]}], triggers={"alarms": [alarm()]})) == []
+    assert check(waves({"types": ["*"]}, {"types": ["E?S"], "names": ["a"]})) == []
+
+
+@pytest.mark.parametrize(("document", "where", "severity", "words"), CASES, ids=[f"{c[1]}-{c[3]}" for c in CASES])
+def test_each_problem_is_found_at_its_place(document: dict[str, Any], where: str, severity: str, words: str) -> None:
+    problems = check(document, region=REGION)
+    found = [p for p in problems if p.where == where and p.severity == severity and words in str(p)]
+    assert found, [str(problem) for problem in problems]
+
+
+def test_the_region_is_looked_at_only_if_it_is_known() -> None:
+    document = plan(
+        accounts=[{"id": "111122223333", "vaults": [vault(region="us-west-2")]}],
+        targets={"defaults": {"availabilityZones": ["us-west-2a"], "subnetIds": ["subnet-1"]}},
+    )
+    assert check(document) == []
+    assert check(document, region="us-west-2") == []
+
+
+@given(st.sampled_from([*plan(), "targets", "exclude", "points", "objectives"]), json_values)
+def test_any_document_is_checked(field: str, value: Any) -> None:
+    assert all(isinstance(problem, Problem) and problem.remedy for problem in check(plan(**{field: value})))
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "kmsKeyId", "subnetIds", "availabilityZones"]), json_values))
+def test_any_settings_are_checked(settings: dict[str, Any]) -> None:
+    for place in ({"defaults": settings}, {"types": {"EBS": settings}}, {"resources": [{"arn": "*"} | settings]}):
+        check(plan(targets=place))
+
+
+def test_what_is_not_covered_names_what_the_plan_leaves_out() -> None:
+    text = "\n".join(
+        what_is_not_covered(
+            Plan.from_document(waves({"types": ["S3"]}) | {"exclude": [{"names": ["a*", "b"], "reason": "old"}]})
+        )
+    )
+    assert "CloudWatch alarms start nothing." in text
+    assert "GuardDuty" not in text
+    assert "Left alone: names a* or b (old)." in text
+    assert "DynamoDB is named by no wave" in text
+    assert "S3 is named by no wave" not in text
+    assert "not restored by Airlift yet: Aurora," in text
+    assert "RDS is not recovered: " in text
+
+
+def event(text: str | bytes) -> dict[str, Any]:
+    content = base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+    return {"applicationId": "a", "configurationProfileId": "p", "content": content, "uri": ""}
+
+
+CONTEXT: Any = SimpleNamespace(
+    function_name="validate_plan",
+    memory_limit_in_mb=256,
+    invoked_function_arn="arn:aws:lambda:ap-northeast-1:444455556666:function:validate_plan",
+    aws_request_id="1",
+)
+
+
+def test_the_validator_takes_a_plan_that_has_only_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", REGION)
+    document = plan(points={"marginMinutes": 0})
+    assert [p.severity for p in check(document)] == ["warning"]
+    validate_plan.handler(event(json.dumps(document)), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json.dumps(plan(detectors=[])), "no event is believed"),
+        (json.dumps(plan(accounts=[])), "accounts: At least 1"),
+        ("{", "JSON"),
+        (b"\xff", "JSON"),
+    ],
+)
+def test_the_validator_refuses_a_broken_plan(monkeypatch: pytest.MonkeyPatch, text: str | bytes, words: str) -> None:
+    monkeypatch.setenv("AWS_REGION", REGION)
+    assert check_json(text)
+    with pytest.raises(PlanInvalid, match=words):
+        validate_plan.handler(event(text), CONTEXT)
