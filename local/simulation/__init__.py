@@ -1,0 +1,1 @@
+"""The production template, workflows and handlers in one process, on a virtual clock."""

@@ -1,0 +1,199 @@
+"""Identity and resource policies, and which permissions an SDK call needs.
+
+Only what the template uses is understood; a condition operator or a call that isn't known is an error by name.
+Managed policies grant nothing here: none of the calls that are checked may depend on one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+Statements = Sequence[Mapping[str, Any]]
+Needs = list[tuple[str, str]]
+"""Pairs of IAM action and resource ARN."""
+
+
+class UnknownPermission(LookupError):
+    """Something the evaluator has no rule for."""
+
+
+def as_list(value: Any) -> list[Any]:
+    """A policy's one-or-many value as a list."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _matches(patterns: Any, value: str, *, fold: bool = False) -> bool:
+    value = value.lower() if fold else value
+    return any(_pattern(p.lower() if fold else p).fullmatch(value) for p in as_list(patterns))
+
+
+OPERATORS: dict[str, Callable[[Any, str], bool]] = {
+    "StringEquals": lambda wanted, given: given in as_list(wanted),
+    "StringLike": _matches,
+    "ArnLike": _matches,
+    "ArnEquals": _matches,
+    "Bool": lambda wanted, given: given in [str(w).lower() for w in as_list(wanted)],
+}
+
+
+def _conditions_hold(statement: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    for operator, keys in statement.get("Condition", {}).items():
+        if operator not in OPERATORS:
+            raise UnknownPermission(f"condition operator {operator}")
+        for key, wanted in keys.items():
+            given = {k.lower(): v for k, v in context.items()}.get(key.lower())
+            if given is None or not OPERATORS[operator](wanted, given):
+                return False
+    return True
+
+
+def _names_principal(statement: Mapping[str, Any], principal: str) -> bool:
+    named = statement.get("Principal")
+    if named == "*":
+        return True
+    values = [v for kind in (named or {}).values() for v in as_list(kind)]
+    account = principal.split(":")[4] if principal.startswith("arn:") else principal
+    return bool({principal, account, f"arn:aws:iam::{account}:root", "*"} & set(values))
+
+
+def allows(
+    statements: Iterable[Mapping[str, Any]],
+    action: str,
+    resource: str,
+    context: Mapping[str, str] | None = None,
+    principal: str | None = None,
+) -> bool:
+    """Whether the statements allow an action on a resource: an explicit Deny wins, nothing is allowed by default.
+
+    With `principal` (an ARN, account or service) they are a resource's policy. Raises UnknownPermission.
+    """
+    allowed = False
+    for statement in statements:
+        if unknown := set(statement) & {"NotAction", "NotResource", "NotPrincipal"}:
+            raise UnknownPermission(f"policy element {unknown.pop()}")
+        if (
+            _matches(statement["Action"], action, fold=True)
+            and _matches(statement.get("Resource", "*"), resource)
+            and (principal is None or _names_principal(statement, principal))
+            and _conditions_hold(statement, context or {})
+        ):
+            if statement["Effect"] == "Deny":
+                return False
+            allowed = True
+    return allowed
+
+
+TRANSACTION_ACTIONS = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+"""What each part of TransactWriteItems needs (DynamoDB developer guide, transaction-apis-iam)."""
+
+
+def _dynamodb(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    def table(name: str) -> str:
+        return name if name.startswith("arn:") else f"arn:aws:dynamodb:{place}:table/{name}"
+
+    if operation == "TransactWriteItems":
+        parts = [(kind, part) for item in params["TransactItems"] for kind, part in item.items()]
+        return [(f"dynamodb:{TRANSACTION_ACTIONS[kind]}", table(part["TableName"])) for kind, part in parts]
+    if "ResourceArn" in params:
+        return [(f"dynamodb:{operation}", params["ResourceArn"])]
+    index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+    return [(f"dynamodb:{operation}", table(params["TableName"]) + index)]
+
+
+S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+}
+"""Operations whose IAM action has another name (service authorization reference, Amazon S3)."""
+
+
+def _s3(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
+    key = f"/{params['Key']}" if "Key" in params else ""
+    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}")]
+
+
+def _by_member(prefix: str, *members: str) -> Callable[[str, Mapping[str, Any], str], Needs]:
+    def needs(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
+        return [(f"{prefix}:{operation}", next((params[m] for m in members if m in params), "*"))]
+
+    return needs
+
+
+def _sqs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    return [(f"sqs:{operation}", f"arn:aws:sqs:{place}:{params['QueueUrl'].rpartition('/')[2]}")]
+
+
+def _lambda(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    name = params["FunctionName"]
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{place}:function:{name}"
+    return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn)]
+
+
+def _ec2(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    if operation.startswith("Describe"):
+        return [(f"ec2:{operation}", "*")]
+    kinds = {"vol-": "volume", "snap-": "snapshot", "i-": "instance"}
+    ids = [*params.get("Resources", []), *(v for k, v in params.items() if k.endswith("Id"))]
+    kind = {i: next((n for p, n in kinds.items() if i.startswith(p)), None) for i in ids}
+    if not ids or None in kind.values():
+        raise UnknownPermission(f"ec2:{operation} on {ids}")
+    return [(f"ec2:{operation}", f"arn:aws:ec2:{place}:{kind[i]}/{i}") for i in ids]
+
+
+def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    name = params.get("FileSystemId") or params.get("ResourceId")
+    arn = f"arn:aws:elasticfilesystem:{place}:file-system/{name}" if name else "*"
+    return [(f"elasticfilesystem:{operation}", arn)]
+
+
+def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    if operation == "GetLatestConfiguration":
+        name = params["ConfigurationToken"].rpartition("#")[0]
+    else:
+        name = (
+            f"application/{params['ApplicationIdentifier']}/environment/{params['EnvironmentIdentifier']}"
+            f"/configuration/{params['ConfigurationProfileIdentifier']}"
+        )
+    return [(f"appconfig:{operation}", f"arn:aws:appconfig:{place}:{name}")]
+
+
+NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
+    "dynamodb": _dynamodb,
+    "s3": _s3,
+    "sns": _by_member("sns", "TopicArn"),
+    "sqs": _sqs,
+    "sfn": _by_member("states", "executionArn", "stateMachineArn"),
+    "lambda": _lambda,
+    "iam": _by_member("iam", "PolicySourceArn"),
+    "ec2": _ec2,
+    "efs": _efs,
+    "appconfigdata": _appconfig,
+}
+"""By botocore's service id: what a call needs. AWS Backup and multi-party approval check their own calls."""
+
+
+def needs_of(service: str, operation: str, params: Mapping[str, Any], region: str, account: str) -> Needs:
+    """The permissions of one SDK call. Raises UnknownPermission for a service that has no rule."""
+    if service not in NEEDS:
+        raise UnknownPermission(f"{service}:{operation}")
+    return NEEDS[service](operation, params, f"{region}:{account}")

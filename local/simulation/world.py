@@ -1,0 +1,346 @@
+"""One simulation: accounts, clock, services and the deployed production stack."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
+
+import boto3
+from moto import mock_aws
+
+from local.asl.engine import Engine
+from local.asl.errors import TaskError
+from local.asl.facade import install_botocore as install_step_functions
+from local.aws import Caller, Settings, build_world, install_botocore
+from local.aws.errors import AccessDenied
+from local.aws.wire import account_as_key
+from local.clock import START
+from local.simulation.appconfig import AppConfig
+from local.simulation.delivery import Deliveries
+from local.simulation.events import EventRouter
+from local.simulation.lambda_host import LambdaHost, forget_state
+from local.simulation.policies import Statements, allows, needs_of
+from local.simulation.resources import Resources
+from local.simulation.sdk import Call, Sdk, ServiceError
+from local.simulation.template import Stack, translated
+from local.simulation.timeline import SimulationClock, repeatable
+
+if TYPE_CHECKING:
+    from local.asl.tasks import LambdaResult
+
+RECOVERY, OWNER, DETECTOR, ORGANIZATION = "444455556666", "111122223333", "777788889999", "999900001111"
+"""The story's accounts: recovery, vault owner, detector, and owner of the approval team."""
+
+CHECKED_BY_FRONT = ("backup", "mpa", "ram")
+AfterCall = Callable[[Call, dict[str, Any]], None]
+
+
+class Simulation:
+    """The production stack on a virtual clock; a context manager, one at a time in a process.
+
+    The same `seed`, `start` (epoch seconds), `plan` and actions give the same run, bit for bit.
+    """
+
+    account = RECOVERY
+    region = "ap-northeast-1"
+    stack_name = "airlift"
+
+    def __init__(
+        self,
+        seed: int = 0,
+        start: float = START,
+        parameters: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.seed = seed
+        self.clock = SimulationClock(start)
+        self.parameters = {"DetectorAccounts": DETECTOR, **(parameters or {})}
+        self.settings = settings or Settings()
+        self.settings.seed = seed
+        self.roles: dict[str, Statements] = {}
+        self.queue_policies: dict[str, Statements] = {}
+        self.used: set[tuple[str, str, str]] = set()
+        """(role name, action, resource) of everything a role was allowed."""
+        self.denied: list[tuple[str, str, str]] = []
+        """(role name, action, resource) of everything a role was refused."""
+        self.after_call: list[AfterCall] = []
+        """Called after each SDK call of a handler; what they raise comes out of the call, its effect made."""
+        self.deliveries = Deliveries()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        stack.callback(forget_state)
+        forget_state()
+        rng = stack.enter_context(repeatable(self.seed))
+        stack.enter_context(self.clock.ruling())
+        credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
+        stack.enter_context(mock_aws())
+        stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
+        self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, self._dead_letter)
+        self.events = EventRouter(self.clock, self.deliveries, self._send, self._undeliverable)
+        self.appconfig = AppConfig(self._validate)
+        self.engine = Engine(
+            self.clock, self, account=self.account, region=self.region, rng=rng, on_status=self._execution_status
+        )
+        sdk = Sdk(
+            {
+                "lambda": self.lambdas.facade,
+                "eventbridge": self.events.facade,
+                "appconfig": self.appconfig.control,
+                "appconfigdata": self.appconfig.data,
+                "iam:SimulatePrincipalPolicy": self._simulate_policy,
+            },
+            self._before,
+            self._after,
+        )
+        stack.enter_context(sdk.installed())
+        stack.callback(install_step_functions(lambda account, _: self.engine if account == self.account else None))
+        self.aws = build_world(
+            self.clock, self._service_client, self.events.deliver, self.settings, self._authorize, self._identify
+        )
+        stack.callback(install_botocore(self.aws.front))
+        pseudo = {
+            "AWS::AccountId": self.account,
+            "AWS::Partition": "aws",
+            "AWS::Region": self.region,
+            "AWS::StackName": self.stack_name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        self.outputs = Stack(translated(), pseudo, self.parameters, Resources(self).create).deploy()
+        inbox = self.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+        self._inbox = inbox
+        self.client("sns").subscribe(
+            TopicArn=self.outputs["PeopleTopicArn"],
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{self.region}:{self.account}:people",
+        )
+
+    # -- what tests and the story use
+
+    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
+        """A boto3 client of an account's root; by default of the recovery account, in the stack's Region."""
+        return self._service_client(service, account or self.account, region or self.region)
+
+    def deploy_plan(self, plan: Mapping[str, Any]) -> None:
+        """Deploy a recovery plan through AppConfig. Raises ClientError if its validator refuses it."""
+        client = self.client("appconfig")
+        where = {
+            "ApplicationId": self.outputs["PlanApplicationId"],
+            "ConfigurationProfileId": self.outputs["PlanConfigurationProfileId"],
+        }
+        version = client.create_hosted_configuration_version(
+            **where, Content=json.dumps(plan).encode(), ContentType="application/json"
+        )
+        client.start_deployment(
+            **where,
+            EnvironmentId=self.outputs["PlanEnvironmentId"],
+            DeploymentStrategyId=self.outputs["PlanDeploymentStrategyId"],
+            ConfigurationVersion=str(version["VersionNumber"]),
+        )
+
+    def start(self, document: Mapping[str, Any], name: str | None = None) -> str:
+        """Start the recovery state machine as a person would; returns the execution's ARN."""
+        named = {"name": name} if name else {}
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs["RecoveryStateMachineArn"], input=json.dumps(document), **named
+        )
+        return str(started["executionArn"])
+
+    def run(self, seconds: float | None = None, stop: Callable[[], bool] | None = None) -> None:
+        """Let time pass: for `seconds`, until `stop()`, or until nothing is left to happen."""
+        self.clock.run(None if seconds is None else self.clock.now() + seconds, stop)
+        self.clock.follow()
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What was published to people since the last call, oldest first: SNS notifications."""
+        client, found = self.client("sqs"), []
+        while batch := client.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10).get("Messages", []):
+            for message in batch:
+                found.append(json.loads(message["Body"]))
+                client.delete_message(QueueUrl=self._inbox, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def dead_letters(self) -> list[Any]:
+        """What lies in the stack's dead-letter queue."""
+        client, table = self.client("sqs"), []
+        url = client.list_queues(QueueNamePrefix=f"{self.stack_name}-DeadLetters")["QueueUrls"][0]
+        while batch := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            table += [json.loads(message["Body"]) for message in batch]
+        return table
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every record of the ledger as DynamoDB's own JSON, in the order of its keys."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["LedgerTableName"])
+        records = [record for page in pages for record in page["Items"]]
+        return sorted(records, key=lambda record: (record["pk"]["S"], record["sk"]["S"]))
+
+    # -- what the workflows' engine asks
+
+    def invoke_lambda(self, function_arn: str, payload: Any) -> LambdaResult:
+        """A workflow's call of a function. Raises TaskError if Lambda refuses."""
+        try:
+            return self.lambdas.invoke(function_arn, payload)
+        except ServiceError as error:
+            raise TaskError(f"Lambda.{error.code}", error.message) from error
+
+    def authorize(self, role_arn: str, action: str, resource: str) -> bool:
+        """Whether a role's policies in the template allow this; recorded either way."""
+        context = {"iam:PassedToService": "backup.amazonaws.com"} if action == "iam:PassRole" else {}
+        allowed = allows(self.roles[role_arn], action, resource, context)
+        entry = (role_arn.rpartition("/")[2], action, resource)
+        if allowed:
+            self.used.add(entry)
+        else:
+            self.denied.append(entry)
+        return allowed
+
+    # -- inside
+
+    def _service_client(self, service: str, account: str, region: str) -> Any:
+        key = (service, account, region)
+        if key not in self._clients:
+            self._clients[key] = boto3.client(  # type: ignore[call-overload]
+                service,
+                region_name=region,
+                aws_access_key_id=account,
+                aws_secret_access_key="simulated",  # noqa: S106
+            )
+        return _ByService(self._clients[key], self._unwatched)
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """Calls of a service for itself, or of a test, are no handler's calls, whoever runs."""
+        running, self.lambdas.running = self.lambdas.running, []
+        try:
+            yield
+        finally:
+            self.lambdas.running = running
+
+    def _before(self, call: Call) -> None:
+        self.clock.follow()
+        if not self.lambdas.running or call.service in CHECKED_BY_FRONT:
+            return
+        role = self.lambdas.running[-1].role_arn
+        for action, resource in needs_of(call.service, call.operation, call.params, call.region, call.account):
+            if not self.authorize(role, action, resource):
+                caller = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+                text = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
+                raise ServiceError("AccessDenied" if call.service == "s3" else "AccessDeniedException", text, 403)
+
+    def _after(self, call: Call, parsed: dict[str, Any]) -> None:
+        if not self.lambdas.running:
+            return
+        if call.service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+            # Without s3:ListBucket S3 does not tell whether an object exists (API_GetObject.html).
+            role, bucket = self.lambdas.running[-1].role_arn, f"arn:aws:s3:::{call.params['Bucket']}"
+            if not allows(self.roles[role], "s3:ListBucket", bucket):
+                parsed["Error"] = {"Code": "AccessDenied", "Message": "Access Denied"}
+        for hook in self.after_call:
+            hook(call, parsed)
+
+    def _identify(self, headers: Mapping[str, str]) -> Caller:
+        caller = account_as_key(headers)
+        if not self.lambdas.running:
+            return caller
+        return Caller(caller.account, caller.region, self.lambdas.running[-1].role_arn)
+
+    def _authorize(self, caller: Caller, action: str, resources: Sequence[str]) -> None:
+        if ":role/" not in caller.principal_arn:
+            return
+        for resource in resources:
+            if not self.authorize(caller.principal_arn, action, resource):
+                text = f"User: {caller.principal_arn} is not authorized to perform: {action} on resource: {resource}"
+                raise AccessDenied(text)
+
+    def _simulate_policy(self, call: Call) -> Mapping[str, Any]:
+        statements = self.roles.get(call.params["PolicySourceArn"])
+        if statements is None:
+            raise ServiceError("NoSuchEntity", f"{call.params['PolicySourceArn']} does not exist.", 404)
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "allowed" if allows(statements, action, resource) else "implicitDeny",
+            }
+            for action in call.params["ActionNames"]
+            for resource in call.params.get("ResourceArns", ["*"])
+        ]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+    def _validate(self, function_arn: str, event: dict[str, Any]) -> str | None:
+        self._permit(function_arn, "appconfig.amazonaws.com")
+        result = self.lambdas.invoke(function_arn, event)
+        return str(result.payload["errorMessage"]) if result.function_error else None
+
+    def _permit(self, function_arn: str, service: str) -> None:
+        statements = self.lambdas.functions[function_arn].permissions
+        if not allows(statements, "lambda:InvokeFunction", function_arn, principal=service):
+            raise ServiceError("AccessDeniedException", f"{service} may not invoke {function_arn}.", 403)
+
+    def _send(self, target: str, role_arn: str | None, event: dict[str, Any]) -> None:
+        if ":lambda:" in target:
+            self._permit(target, "events.amazonaws.com")
+            self.lambdas.invoke_later(target, event)
+        elif ":states:" in target and role_arn:
+            if not self.authorize(role_arn, "states:StartExecution", target):
+                raise ServiceError("AccessDeniedException", f"{role_arn} may not start {target}.", 403)
+            self.engine.start(target, None, json.dumps(event))
+        else:
+            raise LookupError(f"not simulated as a rule's target: {target}")
+
+    def _execution_status(self, detail: dict[str, Any]) -> None:
+        event = {
+            "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "resources": [detail["executionArn"]],
+            "detail": detail,
+        }
+        self.events.deliver(self.account, self.region, event)
+
+    def _dead_letter(self, queue_arn: str, role_arn: str, body: str) -> None:
+        if self.authorize(role_arn, "sqs:SendMessage", queue_arn):
+            self._queue(queue_arn, body)
+
+    def _undeliverable(self, queue_arn: str, body: str) -> None:
+        context = {"aws:SourceAccount": self.account}
+        policy = self.queue_policies.get(queue_arn, ())
+        if allows(policy, "sqs:SendMessage", queue_arn, context, principal="events.amazonaws.com"):
+            self._queue(queue_arn, body)
+
+    def _queue(self, queue_arn: str, body: str) -> None:
+        client = self.client("sqs")
+        url = client.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+        client.send_message(QueueUrl=url, MessageBody=body)
+
+
+class _ByService:
+    """A client whose calls run unwatched by the checks for handlers."""
+
+    def __init__(self, client: Any, unwatched: Callable[[], Any]) -> None:
+        self._client = client
+        self._unwatched = unwatched
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._client, name)
+        if not callable(member) or name == "exceptions":
+            return member
+
+        @functools.wraps(member)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._unwatched():
+                return member(*args, **kwargs)
+
+        return call
