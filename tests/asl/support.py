@@ -46,6 +46,10 @@ def nested(name, data=None, resource=SYNC, **fields):
     return {"Type": "Task", "Resource": resource, "Arguments": arguments, **ending, **fields}
 
 
+def seeded(seed):
+    return random.Random(seed)  # noqa: S311 - repeatable, not secret
+
+
 class Functions:
     """The integrations: each function is a callable of its payload; ``denied`` holds refused actions."""
 
@@ -83,7 +87,7 @@ class Place:
             self.functions,
             account=ACCOUNT,
             region=REGION,
-            rng=random.Random(seed),
+            rng=seeded(seed),
             on_status=self.statuses.append,
         )
 

@@ -1,7 +1,6 @@
 """Expressions, one table: what they give in the Output of a Pass state."""
 
 import json
-import random
 
 import pytest
 
@@ -9,6 +8,7 @@ from local.asl.errors import QueryError
 from local.asl.jsonata import Evaluator
 from local.asl.references import references
 from local.clock import VirtualClock
+from tests.asl.support import seeded
 
 DATA = {
     "n": 3,
@@ -86,7 +86,7 @@ GIVES = {
     "$range(3, 1, -1)": [3, 2, 1],
     "$hash('abc', 'SHA-256')": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     "$hash('abc', 'MD5')": "900150983cd24fb0d6963f7d28e17f72",
-    '$parse(\'{"k": [1, null]}\').k': [1, None],
+    "$parse('{\"k\": [1, null]}').k": [1, None],
     "$parse('null') = null": True,
     "$random(7) = $random(7)": True,
     "$random() < 1": True,
@@ -116,7 +116,7 @@ FAILS = {
 
 
 def evaluate(expression, seed=0):
-    evaluator = Evaluator(VirtualClock(1767225600.25), random.Random(seed))
+    evaluator = Evaluator(VirtualClock(1767225600.25), seeded(seed))
     return evaluator.field("Output", f"{{% {expression} %}}", {"input": DATA, "context": {}}, VARIABLES)
 
 
@@ -137,7 +137,7 @@ def test_fails(expression):
 
 
 def test_a_template_is_evaluated_everywhere_and_only_in_expressions():
-    evaluator = Evaluator(VirtualClock(), random.Random(0))
+    evaluator = Evaluator(VirtualClock(), seeded(0))
     template = {"a": ["{% $states.input.n %}", "$states.input.n", None, 1.5], "b": {"c": "{% $list %}"}}
     given = evaluator.field("Output", template, {"input": DATA}, VARIABLES)
     assert given == {"a": [3, "$states.input.n", None, 1.5], "b": {"c": [10, 20]}}

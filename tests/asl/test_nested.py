@@ -151,9 +151,7 @@ def test_a_map_of_children_where_one_fails_and_is_caught():
     inner = nested("{% 'c' & $string($states.input.i) %}", "{% $states.input %}")
     inner |= {"Output": "{% $states.result.Status %}", "Catch": [{**CAUGHT, "Output": "failed"}]}
     processor = block(T=inner, H=passing())
-    definition = machine(
-        M={"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": processor, "End": True}
-    )
+    definition = machine(M={"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": processor, "End": True})
     for vaults, expected in (
         ([], []),
         ([{"i": 1, "bad": True}], ["failed"]),
