@@ -200,7 +200,9 @@ def test_an_embedding_that_starts_children_itself():
         return arn
 
     place.engine.start_child = start_child
-    parent = place.start(machine(T=nested("c", Output="{% $states.result.Output %}")))
+    parent = place.start(
+        machine(T=nested("{% $states.context.Execution.Name %}", Output="{% $states.result.Output %}"))
+    )
     place.clock.run(until=place.clock.now() + 1)
     late.pop()()
     place.clock.run()
