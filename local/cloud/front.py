@@ -1,0 +1,127 @@
+"""The front in ministack's process and on its port: the services it lacks, and the local-only doors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import ministack.app
+from ministack.core import router
+
+from local.aws.wire import Request
+from local.aws.world import World, build_world
+from local.cloud import events
+from local.cloud.permissions import authorize, identify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from local.aws.settings import Settings
+    from local.cloud.story_clock import StoryClock
+
+SERVICES = ("backup", "mpa", "ram")
+DOOR = "/_local/"
+_PREFIX = "airlift-"
+
+_raw: ContextVar[tuple[str, str]] = ContextVar("raw", default=("", ""))
+"""The path as it was sent, percent-encoded, and the query string of the request being answered."""
+
+# A service may call the emulator back while it answers; so it never runs on the event loop, nor on ministack's threads.
+_threads = ThreadPoolExecutor(32, thread_name_prefix="airlift-front")
+
+
+def make_world(port: int, clock: StoryClock, settings: Settings) -> World:
+    """AWS Backup, MPA and RAM on top of the emulator that listens on `port`."""
+
+    def client(service: str, account: str, region: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=account,
+            aws_secret_access_key="local",  # noqa: S106 - the local cloud knows an account by its key id
+        )
+
+    return build_world(clock, client, events.publish, settings, authorize, identify)
+
+
+def install(world: World) -> None:
+    """Let requests that are signed for these services reach `world` once ministack has checked their signature."""
+    detect = router.detect_service
+
+    def detect_service(method: str, path: str, headers: dict[str, str], query: dict[str, Any]) -> str:
+        signed = headers.get("authorization", "")
+        found = next((name for name in SERVICES if f"/{name}/aws4_request" in signed), None)
+        return _PREFIX + found if found else str(detect(method, path, headers, query))
+
+    router.detect_service = ministack.app.detect_service = detect_service
+    for service in SERVICES:
+        ministack.app.SERVICE_HANDLERS[_PREFIX + service] = _handler(world, service)
+
+
+def _handler(world: World, service: str) -> Callable[..., Awaitable[tuple[int, dict[str, str], bytes]]]:
+    async def handle(
+        method: str, _path: str, headers: Mapping[str, str], body: bytes, _query: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        path, query = _raw.get()
+        answer = await _in_thread(world.front.handle, Request(service, method, path, query, headers, body))
+        return answer.status, answer.headers, answer.body
+
+    return handle
+
+
+async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_threads, copy_context().run, work, *arguments)
+
+
+class Application:
+    """The ASGI application: doors, and ministack with the front behind it."""
+
+    def __init__(self, world: World, clock: StoryClock) -> None:
+        self._world = world
+        self._clock = clock
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            _raw.set((scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii")))
+            if scope["path"].startswith(DOOR):
+                await self._door(scope, receive, send)
+                return
+            # A connection that never leaves the machine stands for TLS: bucket policies that demand it hold.
+            scope = scope | {"headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+        await ministack.app.app(scope, receive, send)
+
+    async def _door(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        status, answer = await _in_thread(self._answer, scope["method"], _raw.get()[0], body)
+        headers = [(b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"} and
+        `/_local/fail-restore` {"match", "status", "message", "times"}; the portal; the data door."""
+        doors: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "clock": lambda asked: self._clock.jump(float(asked["behind"])),
+            "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
+            "fail-restore": lambda asked: self._world.faults.fail_restore(**asked),
+        }
+        name = path.removeprefix(DOOR)
+        if name.startswith("portal/"):
+            return self._world.portal.handle(method, path, body)
+        if method != "POST" or name not in doors:
+            return self._world.doors.handle(method, path, body)
+        try:
+            doors[name](json.loads(body))
+        except (ValueError, KeyError, TypeError) as error:
+            return 400, json.dumps({"message": f"not what this door takes: {error!r}"}).encode()
+        return 200, json.dumps({"now": self._clock.now()}).encode()

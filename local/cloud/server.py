@@ -1,0 +1,79 @@
+"""Runs the local cloud: `python -m local.cloud.server --port 4566 --behind-days 4`, in ministack's environment.
+
+It listens on 127.0.0.1 only, checks signatures and IAM, and keeps everything in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+
+SETTINGS = {
+    "AUTH": "true",
+    "BIND_HOST": "127.0.0.1",
+    "MINISTACK_HOST": "localhost",
+    "IOT_MTLS_ENABLED": "0",  # its listener would bind every interface
+    "SFTP_ENABLED": "0",
+    "LAMBDA_EXECUTOR": "local",
+    "DOCKER_HOST": "unix:///nonexistent",  # never touches a Docker engine that is there for something else
+    "PERSIST_STATE": "0",
+}
+
+
+def prepare(port: int) -> None:
+    """Settle what ministack reads from the environment when it is imported."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LAMBDA_"))]:
+        del os.environ[name]
+    os.environ.update(SETTINGS, GATEWAY_PORT=str(port))
+
+
+async def serve(port: int, behind: float) -> None:
+    """Serve until SIGINT or SIGTERM; Backup's clock starts `behind` seconds ago."""
+    from hypercorn.asyncio import serve as listen  # noqa: PLC0415 - the environment comes first, here and below
+    from hypercorn.config import Config
+
+    from local.aws.settings import Settings
+    from local.cloud import appconfig, events, front, lambdas, workflows
+    from local.cloud.story_clock import StoryClock
+    from local.clock import WallClock
+
+    clock = StoryClock(behind)
+    settings = Settings(
+        restore_seconds=lambda resource_type, _size: {"DynamoDB": 4.0, "S3": 5.0, "EBS": 3.0, "EFS": 4.0}[resource_type],
+        association_seconds=0.2,
+        session_creating_seconds=0.5,
+        events_period=5.0,
+    )
+    world = front.make_world(port, clock, settings)
+    front.install(world)
+    lambdas.install()
+    appconfig.install()
+    events.install()
+    workflows.Workflows(WallClock()).install()
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await listen(front.Application(world, clock), config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Parse the arguments and serve."""
+    parser = argparse.ArgumentParser(description="The local cloud, on 127.0.0.1.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--behind-days", type=float, default=0.0, help="how long ago Backup's clock starts")
+    arguments = parser.parse_args()
+    prepare(arguments.port)
+    logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
+    asyncio.run(serve(arguments.port, arguments.behind_days * 86400))
+
+
+if __name__ == "__main__":
+    main()
