@@ -7,10 +7,8 @@ own in docs/real-aws-checklist.md. What can't be read is unknown, never a reject
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airlift.errors import (
     AirliftError,
@@ -22,6 +20,10 @@ from airlift.errors import (
     VaultNotCreated,
 )
 from airlift.values import safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
 State = Literal["pending", "granted", "rejected", "expired", "cancelled", "changed", "notCreated", "gone"]
 
@@ -145,9 +147,11 @@ _ENDINGS: Mapping[State, tuple[type[AirliftError], str, str]] = {
     "notCreated": (
         VaultNotCreated,
         "The request for {vault} did not fail by vote, but AWS Backup could not create the restore-access vault.",
-        "look for CreateRestoreAccessBackupVaultFailed in CloudTrail: most likely the key policy of the vault's key "
-        "does not let this account use it, or the requesting role lost mpa:StartSession; mend it, then "
-        "`airlift resume {recovery}`.",
+        (
+            "find CreateRestoreAccessBackupVaultFailed in CloudTrail: most likely the key policy of the vault's key "
+            "does not let this account use it, or the requesting role lost mpa:StartSession; mend it, then "
+            "`airlift resume {recovery}`."
+        ),
     ),
     "gone": (
         VaultAccessRevoked,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,7 +14,9 @@ from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
-from airlift.vaults import VaultWork
+
+if TYPE_CHECKING:
+    from airlift.vaults import VaultWork
 
 
 def check_approval(work: VaultWork) -> dict[str, Any]:

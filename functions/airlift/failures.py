@@ -85,7 +85,7 @@ _RULES = (
     _rule(
         "environment",
         "metadata",
-        r"metadata|invalid parameter|invalidparameter|missing ?parameter|unsupported parameter|bucket|validationexception",
+        r"metadata|invalid ?parameter|missing ?parameter|unsupported parameter|bucket|validationexception",
         "correct the type's values in the plan's targets, deploy the plan, then `airlift resume {recovery}`.",
     ),
 )
@@ -107,18 +107,18 @@ def cause_of(code: str, message: str) -> Cause:
 class Decision:
     """What follows a failed attempt."""
 
-    do: Literal["again", "nextPoint", "hold"]
+    do: Literal["again", "nextPoint", "hold", "fail"]
     after_seconds: int = 0
 
 
 def decide(cause: Cause, failures_alike: int, older_points: int, retries: Retries) -> Decision:
     """What follows the `failures_alike`-th failure of this kind (counted from 1) on the present point.
 
-    The point's own failure: the next older point, or held if none is left. The environment's: the same point with
+    The point's own failure: the next older point, or failed if none is left. The environment's: the same point with
     exponential back-off, then held. Unknown: once more, then as the plan says.
     """
     if cause.kind == "point":
-        return Decision("nextPoint") if older_points else Decision("hold")
+        return Decision("nextPoint") if older_points else Decision("fail")
     if cause.kind == "environment":
         if failures_alike > retries.environment_retries:
             return Decision("hold")

@@ -12,11 +12,11 @@
 | RECOVERY#<id>              | TIMELINE#<time>#<key>     | one thing that happened, written once                      |
 | RECOVERY#<id>#<vault arn>  | ITEM#<resource arn>       | one selected resource and its attempts                     |
 | RECOVERY#<id>              | AGAIN#<resource arn>      | an operator wants this resource restored once more         |
-| RECOVERY#<id>#CLAIMS       | CLAIM#<resource arn>      | which of several vaults restores the resource              |
+| RECOVERY#<id>#CLAIMS       | CLAIM#<resource arn>      | which of several vaults restores the resource            |
 | PACE#<region>              | PACE                      | the next free slot for StartRestoreJob                     |
 
-An item that has no outcome yet carries `open` (`<wave>#<priority>#<resource arn>`), the sort key of a sparse local index,
-so that the open ones are read in order and consistently however many there are in all.
+An item that has no outcome yet carries `open` (`<wave>#<priority>#<resource arn>`), the sort key of a sparse local
+index, so that the open ones are read in order and consistently however many there are in all.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class Put:
 class Update:
     """Attributes of one record set or removed.
 
-    A value of None removes the attribute. `only_if` names values that attributes must have (None: must be absent); `only_if_past` names time attributes that
-    must be absent or lie before the given epoch seconds; `create` allows the record not to exist yet.
+    A value of None removes the attribute. `only_if` names values that attributes must have (None: must be absent);
+    `only_if_past` names time attributes that must be absent or lie before the given epoch seconds; `create` allows the
+    record not to exist yet.
     """
 
     key: tuple[str, str]

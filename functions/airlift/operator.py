@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airlift.aws import client
-from airlift.errors import RecoveryAlreadyRuns, UnknownRecovery
-from airlift.ledger import Ledger, Put, Record, Update, again_key, execution_key, keyed, recovery_key
+from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.ledger import Ledger, Put, Record, Update, again_key, execution_key, item_key, keyed, recovery_key
 from airlift.lock import running_holder, taking
 from airlift.plan_store import newest_plan
 from airlift.timeline import entry
@@ -35,7 +35,7 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     runs = bool(lock and lock["recoveryId"] == action.recovery_id)
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
-    changes, text = _noted(recovery, action, at)
+    changes, text = _noted(ledger, recovery, action, at)
     if changes:
         ledger.write(*changes, entry(action.recovery_id, at, "operator", text))
     if runs:
@@ -52,7 +52,17 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     return _resume(ledger, execution_arn, recovery, text)
 
 
-def _noted(recovery: Record, action: Action, at: datetime) -> tuple[list[Put | Update], str]:
+def _known(ledger: Ledger, recovery: Record, resource_arn: str) -> None:
+    """Raises `InvalidInput` if no vault of the recovery has selected this resource."""
+    keys = (item_key(recovery["recoveryId"], vault, resource_arn) for vault in recovery["vaults"])
+    if not any(ledger.get(key) for key in keys):
+        raise InvalidInput(
+            f"resourceArns: {resource_arn} is no resource of recovery {recovery['recoveryId']}.",
+            f"copy the ARN from `airlift status {recovery['recoveryId']}`.",
+        )
+
+
+def _noted(ledger: Ledger, recovery: Record, action: Action, at: datetime) -> tuple[list[Put | Update], str]:
     """The changes that note the operator's decision, and what it is in words."""
     key = recovery_key(recovery["recoveryId"])
     match action.action:
@@ -67,6 +77,8 @@ def _noted(recovery: Record, action: Action, at: datetime) -> tuple[list[Put | U
             return [Update(key, {"continuedAt": stamp(at), "continuedWave": action.wave})], text
         case "restore-again":
             arns = action.resource_arns or ()
+            for arn in arns:
+                _known(ledger, recovery, arn)
             records = [
                 keyed(
                     again_key(recovery["recoveryId"], arn),

@@ -6,7 +6,7 @@ Only what makes the request itself pointless blocks, and only the vault it conce
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,11 +19,13 @@ from airlift.errors import (
     VaultNotAirGapped,
 )
 from airlift.ledger import Holder, Ledger, Record, Update, recovery_key, vault_key
-from airlift.plan import Vault
 from airlift.plan_store import plan_at
 from airlift.runtime import setting
 from airlift.timeline import entry
 from airlift.values import now, stamp
+
+if TYPE_CHECKING:
+    from airlift.plan import Vault
 
 AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
 
@@ -83,6 +85,8 @@ def _record(
         "executionName": execution_name,
         "state": record.get("state", "WAITING") if record.get("state") != "ENDED" else _state_before_end(record),
         "ending": None,
+        "rounds": 0,
+        "accessLost": None,
     }
     texts = [f"Warning: {warning}" for warning in warnings]
     if blocker:

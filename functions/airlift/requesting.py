@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -21,7 +20,11 @@ from airlift.errors import (
 from airlift.runtime import logger
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
-from airlift.vaults import VaultWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airlift.vaults import VaultWork
 
 RECOVERY_TAG = "airlift:recovery"
 

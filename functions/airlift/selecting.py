@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airlift.aws import client
+from airlift.errors import NothingToRestore
 from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed
 from airlift.recovery import cut_off
 from airlift.selection import Selected, Selection
 from airlift.timeline import entry
 from airlift.values import now, stamp
-from airlift.vaults import VaultWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airlift.vaults import VaultWork
 
 _PAGE = 1000
 _RESOURCES_PER_WRITE = 45
@@ -37,6 +41,11 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
     for page in _pages(work.vault["restoreAccessBackupVaultName"]):
         selection.add(page)
     results = selection.results()
+    if not results:
+        raise NothingToRestore(
+            f"{work.vault_arn} shows no recovery point.",
+            "check with the vault's owner that backups are copied into it.",
+        )
     at = stamp(now())
     for batch in _batches(results, _RESOURCES_PER_WRITE):
         _write(work, batch, at)
@@ -82,6 +91,7 @@ def _write_claimed(work: VaultWork, result: Selected, at: str) -> None:
         result.name,
         (),
         f"restored from {claim.get('vault')}, which was granted first",
+        wanted=False,
     )
     try:
         work.ledger.write(Put(_item(work, elsewhere, at)), holder=work.holder)
@@ -118,6 +128,7 @@ def _item(work: VaultWork, result: Selected, at: str) -> Record:
         chosenWhy=None if skipped else result.why,
         attempt=1,
         attempts=[],
+        wanted=result.wanted,
         endedAt=at if skipped else None,
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airlift.plan import Plan
 from airlift.restore import NOT_HELD, family_of
 from airlift.values import stamp
+
+if TYPE_CHECKING:
+    from airlift.plan import Plan
 
 ListedPoint = Mapping[str, Any]
 """A member of RecoveryPoints as boto3 gives it."""
@@ -38,6 +40,8 @@ class Selected:
     why: str
     """Why the first candidate was chosen, or why the resource is skipped."""
     next_step: str = ""
+    wanted: bool = True
+    """False if the plan leaves it out or another vault restores it: then its absence is no failure."""
 
 
 class Selection:
@@ -88,7 +92,10 @@ class Selection:
         return [self._result(arn, resource) for arn, resource in sorted(self._resources.items())]
 
     def _result(self, arn: str, resource: _Resource) -> Selected:
-        why_not, next_step = self._skipped(arn, resource)
+        excluded = self._plan.excluded(resource.resource_type, arn, resource.name)
+        if excluded:
+            return Selected(arn, resource.resource_type, resource.name, (), f"excluded: {excluded}", wanted=False)
+        why_not, next_step = self._skipped(resource)
         if why_not:
             return Selected(arn, resource.resource_type, resource.name, (), why_not, next_step)
         candidates = tuple(
@@ -102,10 +109,7 @@ class Selection:
         why = f"newest of {resource.seen} points that is usable{_passed_over(resource)}"
         return Selected(arn, resource.resource_type, resource.name, candidates, why)
 
-    def _skipped(self, arn: str, resource: _Resource) -> tuple[str, str]:
-        excluded = self._plan.excluded(resource.resource_type, arn, resource.name)
-        if excluded:
-            return f"excluded: {excluded}", ""
+    def _skipped(self, resource: _Resource) -> tuple[str, str]:
         if family_of(resource.resource_type) is None:
             known = NOT_HELD.get(resource.resource_type)
             reason = known or f"type {resource.resource_type or 'unknown'} is not restored by Airlift"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airlift.errors import AirliftError, Superseded, Unavailable
 from airlift.ledger import Conflict, Holder, Ledger, Record, Update, recovery_key, vault_key
-from airlift.plan import Plan
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
 from airlift.timeline import entry
 from airlift.values import now, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airlift.plan import Plan
 
 _NO_ENDING = (Superseded, Unavailable, Conflict)
 """These say nothing about the vault: somebody else carries on, or the step is tried again."""

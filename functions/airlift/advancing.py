@@ -1,0 +1,191 @@
+"""One turn of the reconcile loop, the work of AdvanceRestores: read what is true, do what is missing, say when next."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airlift.access import read_access
+from airlift.arns import Arn
+from airlift.collecting import collect, finish, reopen_wanted_again
+from airlift.errors import OperatorNeeded, VaultAccessRevoked
+from airlift.failures import Cause
+from airlift.items import IN_FLIGHT, hold
+from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key
+from airlift.observing import observe, restore_jobs
+from airlift.pacing import reserve
+from airlift.recovery import cut_off
+from airlift.requesting import describe
+from airlift.runtime import logger
+from airlift.starting import Jobs, start
+from airlift.timeline import entry
+from airlift.values import now, parse_time, stamp
+from airlift.waves import Turn, turn
+
+if TYPE_CHECKING:
+    from airlift.vaults import VaultWork
+
+_STARTING_FOR_SECONDS = 50
+_ROUNDS = 2000
+_DAYS = timedelta(days=7)
+_SHORTEST, _LONGEST = 5, 300
+_SETTLING_LOOK = 10
+_ACCESS_LOST = Cause(
+    "environment", "access lost", "`airlift resume {recovery}` asks for access anew and starts what is left."
+)
+
+
+def advance_restores(work: VaultWork) -> dict[str, Any]:
+    """One turn: `{"next": "wait" | "select" | "done", "waitSeconds": …}`.
+
+    Raises the named error that ends the vault when nothing more can be done without an operator.
+    """
+    cut = cut_off(work.recovery, work.plan.points.margin_minutes)
+    if not work.vault.get("selectedAt"):
+        return _wait_for_first_sign(work, cut)
+    cut = cut or parse_time(work.recovery["createdAt"])
+    reopen_wanted_again(work)
+    items = list(work.ledger.query(_partition(work), index=OPEN_INDEX))
+    jobs = restore_jobs(work, items)
+    observe(work, items, jobs)
+    collect(work, items, cut)
+    items = [item for item in items if "open" in item]
+    if not items:
+        return finish(work)
+    passed = _passed_waves(work)
+    now_ = turn(work.plan, items, work.vault, passed, now().timestamp())
+    left = _start(work, now_, jobs, cut)
+    answer = _next(work, items, now_, left)
+    _record(work, items, now_, answer)
+    return answer
+
+
+def _partition(work: VaultWork) -> str:
+    return item_key(work.recovery_id, work.vault_arn, "")[0]
+
+
+def _wait_for_first_sign(work: VaultWork, cut: datetime | None) -> dict[str, Any]:
+    if cut is not None:
+        return {"next": "select", "waitSeconds": 0}
+    _bounded(work)
+    waited = _since(work.vault.get("waitingSince", stamp(now())))
+    wait = int(min(60, max(_SHORTEST, waited / 6)))
+    work.save(rounds=work.vault.get("rounds", 0) + 1, nextLookAt=_in(wait))
+    return {"next": "wait", "waitSeconds": wait}
+
+
+def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> int:
+    """Starts what may be started, paced, for less than a minute; gives how many are left."""
+    if not now_.startable:
+        return 0
+    access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
+    if access.state != "granted":
+        _access_lost(work, now_)
+        return 0
+    region = Arn.parse(work.holder.execution_arn).region
+    slots = reserve(work.ledger, region, len(now_.startable), now(), _STARTING_FOR_SECONDS)
+    for item, slot in zip(now_.startable, slots, strict=False):
+        time.sleep(max(0.0, slot - now().timestamp()))
+        try:
+            start(work, item, jobs, cut)
+        except Conflict:
+            logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
+    return len(now_.startable) - len(slots)
+
+
+def _access_lost(work: VaultWork, now_: Turn) -> None:
+    """The vault was revoked or deleted: started jobs go on, the rest is recorded as not started."""
+    work.save(accessLost=True)
+    for item in now_.startable:
+        hold(work, item, "access to the vault was lost before it was started", _ACCESS_LOST, item["attempts"])
+
+
+def _passed_waves(work: VaultWork) -> frozenset[int]:
+    """Waves that the operator has let pass since the vault began to wait before them."""
+    passed = set(work.vault.get("passedWaves", []))
+    waiting = work.vault.get("pausedWave")
+    named = work.recovery.get("continuedWave")
+    continued = work.recovery.get("continuedAt", "") > work.vault.get("waitingSince", "~")
+    if waiting is not None and continued and named in (None, work.plan.wave(waiting).name):
+        passed.add(waiting)
+        work.save(passedWaves=sorted(passed), pausedWave=None, waitingFor=None, waitingSince=None)
+    return frozenset(passed)
+
+
+def _next(work: VaultWork, items: list[Record], now_: Turn, left: int) -> dict[str, Any]:
+    _bounded(work)
+    states = {item["state"] for item in items}
+    if left or (now_.startable and not states & IN_FLIGHT and "waiting" in states and now_.due_in is None):
+        return {"next": "wait", "waitSeconds": 0 if left else _SHORTEST}
+    if not states & IN_FLIGHT and now_.due_in is None and not now_.paused_before:
+        _operator_needed(work, items, now_)
+    wait = min(_LONGEST, max(_SHORTEST, _since(_quiet_since(work, items)) / 6))
+    if "settling" in states:
+        wait = min(wait, _SETTLING_LOOK)
+    if now_.due_in is not None:
+        wait = min(wait, max(1, now_.due_in))
+    return {"next": "wait", "waitSeconds": max(1, round(wait))}
+
+
+def _quiet_since(work: VaultWork, items: list[Record]) -> str:
+    """Since when nothing new has happened: the last start or end of a job, or the beginning of a pause."""
+    moments = [item[name] for item in items for name in ("startedAt", "completedAt", "intentAt") if item.get(name)]
+    begun: str = work.vault.get("waitingSince") or work.vault["selectedAt"]
+    return max(moments, default=begun)
+
+
+def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
+    held = [item for item in items if item["state"] == "held"]
+    if work.vault.get("accessLost"):
+        raise VaultAccessRevoked(
+            f"The restore-access vault of {work.vault_arn} is gone; {len(held)} resource(s) were not started.",
+            f"check that this was meant; `airlift resume {work.recovery_id}` asks for access anew.",
+        )
+    reasons = "; ".join(f"{item['resourceArn']}: {item['reason']}" for item in held[:3])
+    halted = f" Wave {now_.halted_by} halts the later ones." if now_.halted_by else ""
+    types = f" Held as a type: {', '.join(now_.held_types)}." if now_.held_types else ""
+    raise OperatorNeeded(
+        f"{len(held)} held, {len(items) - len(held)} waiting behind them in {work.vault_arn}.{halted}{types} {reasons}",
+        f"mend the causes (`airlift status {work.recovery_id}`), then `airlift resume {work.recovery_id}`.",
+    )
+
+
+def _bounded(work: VaultWork) -> None:
+    """2,000 rounds or 7 days of one execution; a resume goes on from there."""
+    began = work.vault.get("grantedAt") or work.vault.get("requestedAt") or work.recovery["createdAt"]
+    resumed = work.recovery.get("resumedAt", "")
+    if work.vault.get("rounds", 0) >= _ROUNDS or now() - parse_time(max(began, resumed)) > _DAYS:
+        raise OperatorNeeded(
+            f"Restoring from {work.vault_arn} reached its bound of {_ROUNDS} rounds or {_DAYS.days} days.",
+            f"look at what still runs (`airlift status {work.recovery_id}`), then `airlift resume {work.recovery_id}`.",
+        )
+
+
+def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any]) -> None:
+    """Progress in the vault's record, for those who watch."""
+    at = now()
+    counts = dict.fromkeys(("waiting", "running", "held"), 0)
+    for item in items:
+        counts["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
+    paused = next((w for w in range(len(work.plan.waves)) if work.plan.wave(w).name == now_.paused_before), None)
+    values: dict[str, Any] = {
+        "rounds": work.vault.get("rounds", 0) + 1,
+        "counts": {**work.vault.get("counts", {}), **counts},
+        "nextLookAt": _in(answer["waitSeconds"]),
+        "waitingFor": "continue" if now_.paused_before else "jobs",
+    }
+    changes = []
+    if paused is not None and work.vault.get("pausedWave") != paused:
+        values |= {"pausedWave": paused, "waitingSince": stamp(at)}
+        text = f"Paused before wave {now_.paused_before}: airlift continue {work.recovery_id}"
+        changes.append(entry(work.recovery_id, at, "paused", text, vault=work.vault_arn))
+    work.ledger.write(work.update(**values), *changes, holder=work.holder)
+
+
+def _since(when: str) -> float:
+    return (now() - parse_time(when)).total_seconds()
+
+
+def _in(seconds: float) -> str:
+    return stamp(now() + timedelta(seconds=seconds))

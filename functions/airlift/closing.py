@@ -1,0 +1,147 @@
+"""Every ending closes here: report, message, lock; for a normal end, and for what Step Functions says has ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airlift.aws import client
+from airlift.endings import Ending, overall, vault_endings
+from airlift.ledger import Conflict, Holder, Ledger, Record, Update, execution_key, lock_key, recovery_key, vault_key
+from airlift.lock import freeing
+from airlift.notify import tell_people
+from airlift.report import message, summary
+from airlift.runtime import account_of, logger, setting
+from airlift.timeline import entry
+from airlift.values import now, stamp
+
+_STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
+
+
+def close_ended_recovery(ledger: Ledger, recovery_id: str, execution_arn: str, ended: dict[str, str]) -> dict[str, Any]:
+    """The end that the workflow itself reaches. `ended` holds error and cause if a state of it failed."""
+    problem = _ending_of(ended) if ended.get("error") else None
+    return _close(ledger, recovery_id, execution_arn, problem)
+
+
+def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) -> dict[str, Any]:
+    """An execution ended otherwise: stopped, timed out, failed. Closes only what nobody has closed.
+
+    `status` is the detail of a Step Functions Execution Status Change, or {} if only the ARN is known.
+    """
+    if ":execution:" + setting("VAULT_RECOVERY_STATE_MACHINE_ARN").rpartition(":")[2] + ":" in execution_arn:
+        return _vault_ended(ledger, status)
+    served = ledger.get(execution_key(execution_arn))
+    if served is None:
+        return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
+    lock = ledger.get(lock_key(served["account"]))
+    if lock is None or lock["executionArn"] != execution_arn:
+        return {"outcome": "closed before"}
+    described = status or client("stepfunctions").describe_execution(executionArn=execution_arn)
+    if described["status"] in ("RUNNING", "PENDING_REDRIVE"):
+        return {"outcome": "still running"}
+    name = described.get("error") or _STATUSES.get(described["status"], described["status"])
+    cause = described.get("cause") or f"The execution ended {described['status']} without closing the recovery."
+    recovery_id = served["recoveryId"]
+    _stop_children(ledger, recovery_id, cause)
+    step = f"Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
+    return _close(ledger, recovery_id, execution_arn, Ending(str(name), f"{cause} {step}"))
+
+
+def _ending_of(ended: dict[str, str]) -> Ending:
+    """Error and cause as the workflow caught them; a Lambda function's cause is JSON."""
+    cause = ended.get("cause", "")
+    try:
+        parsed = json.loads(cause)
+    except ValueError:
+        parsed = None
+    told = parsed.get("errorMessage", cause) if isinstance(parsed, dict) else cause
+    return Ending(ended["error"], told or "no cause given")
+
+
+def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
+    """Records a child's ending that the child could not record itself, while its parent still holds the lock."""
+    given = json.loads(status.get("input") or "{}")
+    if not {"recoveryId", "executionArn", "sourceBackupVaultArn"} <= given.keys():
+        return {"outcome": "not an execution of Airlift's"}
+    holder = Holder(account_of(given["recoveryId"]), given["executionArn"])
+    lock = ledger.get(lock_key(holder.account))
+    record = ledger.get(vault_key(given["recoveryId"], given["sourceBackupVaultArn"]))
+    if lock is None or lock["executionArn"] != holder.execution_arn or record is None or record.get("ending"):
+        return {"outcome": "recorded before"}
+    name = status.get("error") or _STATUSES.get(status["status"], status["status"])
+    cause = status.get("cause") or f"The vault's execution ended {status['status']}."
+    ending = {"name": name, "cause": cause, "at": stamp(now())}
+    update = Update(
+        vault_key(given["recoveryId"], given["sourceBackupVaultArn"]),
+        {"state": "ENDED", "ending": ending, "waitingFor": None},
+        only_if={"ending": None},
+    )
+    try:
+        ledger.write(update, holder=holder)
+    except Conflict:
+        return {"outcome": "recorded before"}
+    return {"outcome": "recorded"}
+
+
+def _stop_children(ledger: Ledger, recovery_id: str, cause: str) -> None:
+    """A stopped parent does not stop its children in every case, so they are stopped by name."""
+    states = client("stepfunctions")
+    for vault in ledger.query(recovery_key(recovery_id)[0], "VAULT#"):
+        arn = child_arn(vault)
+        try:
+            if arn and states.describe_execution(executionArn=arn)["status"] == "RUNNING":
+                states.stop_execution(executionArn=arn, error="Stopped", cause=f"Its recovery ended: {cause}"[:500])
+        except states.exceptions.ExecutionDoesNotExist:
+            continue
+
+
+def child_arn(vault: Record) -> str:
+    """ARN of the execution that recovers this vault; empty if none was to be started."""
+    if "executionName" not in vault:
+        return ""
+    machine = setting("VAULT_RECOVERY_STATE_MACHINE_ARN")
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{vault['executionName']}"
+
+
+def _close(ledger: Ledger, recovery_id: str, execution_arn: str, problem: Ending | None) -> dict[str, Any]:
+    """Report, message, then the ending and the lock in one transaction. Whatever fails before is done again."""
+    holder = Holder(account_of(recovery_id), execution_arn)
+    recovery = ledger.get(recovery_key(recovery_id)) or {}
+    if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
+        return {"outcome": recovery["outcome"], "cause": recovery["cause"], "recoveryId": recovery_id}
+    vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
+    endings = vault_endings(vaults, {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults})
+    ending = problem or overall(endings)
+    at = now()
+    document = summary(ledger, recovery, vaults, endings, ending, at)
+    key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
+    client("s3").put_object(
+        Bucket=setting("EVIDENCE_BUCKET"),
+        Key=key,
+        Body=json.dumps(document, ensure_ascii=False, indent=1).encode(),
+        ContentType="application/json",
+        ChecksumAlgorithm="SHA256",
+    )
+    tell_people(
+        f"Airlift: {recovery_id} {ending.name}",
+        message(document, f"s3://{setting('EVIDENCE_BUCKET')}/{key}"),
+        identity=execution_arn,
+    )
+    ledger.write(
+        Update(
+            recovery_key(recovery_id),
+            {
+                "state": "ENDED",
+                "outcome": ending.name,
+                "cause": ending.cause,
+                "endedAt": stamp(at),
+                "reportKey": key,
+            },
+        ),
+        freeing(holder),
+        entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
+        holder=None,
+    )
+    logger.info("Recovery closed", extra={"outcome": ending.name})
+    return {"outcome": ending.name, "cause": ending.cause, "recoveryId": recovery_id}

@@ -1,0 +1,142 @@
+"""Outcomes become final here, counted by the vault's one writer; and may be opened again by the operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airlift.aws import client
+from airlift.errors import ResourcesNotRestored
+from airlift.failures import Cause
+from airlift.items import IN_FLIGHT, OUTCOMES, attempted, candidate_of, fresh_attempt, hold, told
+from airlift.ledger import Change, Record, Update, again_key, item_key, recovery_key
+from airlift.selecting import open_key
+from airlift.values import now, parse_time, stamp
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airlift.vaults import VaultWork
+
+_PER_WRITE = 90
+_SUSPECT = Cause(
+    "environment",
+    "suspect point",
+    "`airlift resume {recovery}` restores it once more, from a point before the first sign; isolate what was restored.",
+)
+
+
+def collect(work: VaultWork, items: list[Record], cut: datetime) -> None:
+    """Closes the items that have an outcome: they leave the index of open items and are counted, exactly once."""
+    ended = [item for item in items if item["state"] in OUTCOMES and not _suspect(work, item, cut)]
+    for first in range(0, len(ended), _PER_WRITE):
+        batch = ended[first : first + _PER_WRITE]
+        counted = _counted(work.vault, batch, +1)
+        closed: list[Change] = [
+            Update(
+                item_key(work.recovery_id, work.vault_arn, item["resourceArn"]),
+                {"open": None},
+                only_if={"open": item["open"], "state": item["state"]},
+            )
+            for item in batch
+        ]
+        work.ledger.write(work.update(**counted), *closed, holder=work.holder)
+        work.vault |= counted
+        for item in batch:
+            del item["open"]
+
+
+def _suspect(work: VaultWork, item: Record, cut: datetime) -> bool:
+    """Holds what was restored from a point that lies after the first sign, which has moved since it was started."""
+    if item["state"] not in ("validated", "restored"):
+        return False
+    point = candidate_of(item)
+    if point.get("chosen") or parse_time(point["createdAt"]) <= cut:
+        return False
+    reason = f"restored from {point['createdAt']}, after the first sign of compromise as it is known now"
+    hold(work, item, reason, _SUSPECT, attempted(item, "COMPLETED", reason, _SUSPECT.name))
+    return True
+
+
+def _counted(vault: Record, batch: list[Record], step: int) -> dict[str, Any]:
+    """The vault's counters with these outcomes added or taken away."""
+    counts: Counter[str] = Counter(vault.get("counts", {}))
+    problems: Counter[str] = Counter(vault.get("waveProblems", {}))
+    restored: Counter[str] = Counter(vault.get("restoredByType", {}))
+    for item in batch:
+        counts[item["state"]] += step
+        if item["state"] in ("validated", "restored"):
+            restored[item["resourceType"]] += step
+        if item["state"] != "validated" and item["wanted"]:
+            problems[str(item["wave"])] += step
+    return {
+        "counts": dict(counts),
+        "waveProblems": {w: n for w, n in problems.items() if n > 0},
+        "restoredByType": dict(restored),
+    }
+
+
+def finish(work: VaultWork) -> dict[str, Any]:
+    """No item is open: the vault is recovered only if, in a consistent read, all selected are final and validated."""
+    outcomes: Counter[str] = Counter()
+    missing: list[str] = []
+    for item in work.ledger.query(item_key(work.recovery_id, work.vault_arn, "")[0]):
+        outcomes[item["state"]] += 1
+        if item["wanted"] and item["state"] != "validated":
+            missing.append(f"{item['resourceArn']} {item['state']}: {item.get('reason', '')}")
+    selected = work.vault["selected"]
+    told_ = ", ".join(f"{n} {state}" for state, n in sorted(outcomes.items()))
+    if missing or sum(outcomes.values()) != selected or set(outcomes) - OUTCOMES:
+        raise ResourcesNotRestored(
+            f"{work.vault_arn}: of {selected} selected {told_}. {'; '.join(missing[:3])}",
+            f"read the reasons (`airlift status {work.recovery_id}`); then "
+            f"`airlift restore-again {work.recovery_id} ARN`.",
+        )
+    work.end("VaultRecovered", told_)
+    return {"next": "done", "waitSeconds": 0}
+
+
+def reopen_wanted_again(work: VaultWork) -> None:
+    """Opens resources that the operator wants restored once more; those in flight wait until they have an outcome."""
+    pk, _ = recovery_key(work.recovery_id)
+    for wish in work.ledger.query(pk, "AGAIN#"):
+        arn = wish["resourceArn"]
+        key = item_key(work.recovery_id, work.vault_arn, arn)
+        item = None if "takenAt" in wish else work.ledger.get(key)
+        if item is None or item["state"] in IN_FLIGHT:
+            continue
+        changes: list[Change] = [_reopened(work, item, wish, key)]
+        taken = {"takenAt": stamp(now())}
+        changes.append(Update(again_key(work.recovery_id, arn), taken, only_if={"at": wish["at"], "takenAt": None}))
+        if "open" not in item:
+            counted = _counted(work.vault, [item], -1)
+            changes.append(work.update(**counted))
+            work.vault |= counted
+        text = f"restored again, attempt {item['attempt'] + 1}, as the operator wants"
+        work.ledger.write(*changes, told(work, item, "again", text), holder=work.holder)
+
+
+def _reopened(work: VaultWork, item: Record, wish: Record, key: tuple[str, str]) -> Update:
+    values = fresh_attempt(item) | {
+        "open": open_key(item["wave"], item["priority"], item["resourceArn"]),
+        "attempts": attempted(item, item["state"].upper(), "restored again") if item["candidates"] else [],
+        "countedFrom": len(item["attempts"]) + 1,
+        "wanted": True,
+    }
+    point_arn = wish.get("recoveryPointArn")
+    if point_arn:
+        point = client("backup").describe_recovery_point(
+            BackupVaultName=work.vault["restoreAccessBackupVaultName"], RecoveryPointArn=point_arn
+        )
+        chosen = {
+            "arn": point_arn,
+            "createdAt": stamp(point["CreationDate"]),
+            "sizeBytes": int(point.get("BackupSizeInBytes") or 0),
+            "chosen": True,
+        }
+        values |= {
+            "candidates": [chosen, *item["candidates"]],
+            "candidate": 0,
+            "chosenWhy": "chosen by the operator",
+        }
+    return Update(key, values, only_if={"state": item["state"], "attempt": item["attempt"]})

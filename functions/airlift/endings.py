@@ -1,0 +1,64 @@
+"""How vaults ended, and what that makes of the recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airlift.aws import client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airlift.ledger import Record
+
+RECOVERED = "Recovered"
+VAULT_RECOVERED = "VaultRecovered"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """An ending's name, as Step Functions shows it, and its cause with the next step."""
+
+    name: str
+    cause: str
+
+
+def vault_endings(vaults: Iterable[Record], children: Mapping[str, str]) -> dict[str, Ending]:
+    """Each vault's ending as the ledger holds it; what the ledger lacks is asked of the vault's execution.
+
+    `children` gives the execution's ARN by the vault's ARN.
+    """
+    endings = {}
+    for vault in vaults:
+        arn = vault["sourceBackupVaultArn"]
+        recorded = vault.get("ending")
+        endings[arn] = Ending(recorded["name"], recorded["cause"]) if recorded else _of_execution(children[arn])
+    return endings
+
+
+def _of_execution(execution_arn: str) -> Ending:
+    """The ending of a child that could not write one: stopped, timed out, or failed by the workflow itself."""
+    states = client("stepfunctions")
+    resume = "Next step: `airlift resume` goes on with what has no outcome."
+    try:
+        described = states.describe_execution(executionArn=execution_arn)
+    except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
+        return Ending("NotStarted", f"The vault's execution was never started. {resume}")
+    status = described["status"]
+    name = described.get("error") or {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(status, status)
+    cause = described.get("cause") or f"The vault's execution is {status}."
+    return Ending(name, f"{cause} {resume}")
+
+
+def overall(endings: Mapping[str, Ending]) -> Ending:
+    """Recovered only if every vault is. Vaults that all ended alike give their name, others `PartlyRecovered`."""
+    if not endings:
+        return Ending("NotStarted", "No vault was asked for. Next step: read the timeline (`airlift status`).")
+    names = {ending.name for ending in endings.values()}
+    if names == {VAULT_RECOVERED}:
+        return Ending(RECOVERED, f"{len(endings)} vault(s) recovered: everything restored and validated.")
+    told = "; ".join(f"{arn}: {e.name}: {e.cause}" for arn, e in endings.items() if e.name != VAULT_RECOVERED)
+    if len(names) == 1:
+        return Ending(names.pop(), told)
+    return Ending("PartlyRecovered", told)

@@ -1,0 +1,92 @@
+"""Finishing and validating one restored resource: the work of settle_restore."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from airlift.aws import client
+from airlift.errors import AirliftError
+from airlift.items import change, told
+from airlift.ledger import Conflict, Record, Update, item_key
+from airlift.restore import family_of
+from airlift.restore.base import Family, Restored, Validation
+from airlift.runtime import logger
+from airlift.starting import recovery_point, target_of
+from airlift.values import now, safe_text, stamp
+
+if TYPE_CHECKING:
+    from airlift.vaults import VaultWork
+
+_LEASE = timedelta(seconds=260)
+"""Longer than the function may run, so that two never work on one item."""
+_AGAIN_AFTER_ERROR = 60
+
+
+def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
+    """Takes a lease on the item, finishes and validates it, and writes its outcome; the loop reads that.
+
+    An answer that comes late, for an attempt or state that is past, changes nothing.
+    """
+    item = work.ledger.get(item_key(work.recovery_id, work.vault_arn, resource_arn))
+    if item is None or item["state"] != "settling" or item["attempt"] != attempt:
+        return {"state": "past"}
+    moment = now()
+    lease = (moment + _LEASE).timestamp()
+    taking = Update(
+        item_key(work.recovery_id, work.vault_arn, resource_arn),
+        {"leaseUntil": lease},
+        only_if={"state": "settling", "attempt": attempt},
+        only_if_past={"leaseUntil": moment.timestamp()},
+    )
+    try:
+        work.ledger.write(taking, holder=work.holder)
+    except Conflict:
+        return {"state": "leased"}
+    try:
+        values, text = _settled(work, item)
+    except (ClientError, HTTPClientError, AirliftError) as error:
+        # Tried again by the loop, some times; then held for the operator with these words.
+        logger.warning("Not settled", extra={"resource": resource_arn, "reason": str(error)})
+        doing = f"finishing failed: {safe_text(str(error), 300)}"
+        values, text = {"doing": doing, "dueAt": _in(_AGAIN_AFTER_ERROR)}, ""
+    entries = [told(work, item, values["state"], text)] if "state" in values else []
+    change(work, item, {"leaseUntil": None} | values, *entries)
+    return {"state": values.get("state", "settling")}
+
+
+def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
+    """The attributes to write, and the timeline's words if there is an outcome."""
+    family = _family(item)
+    restored = Restored(
+        point=recovery_point(item),
+        target=target_of(work, item),
+        metadata=item["metadata"],
+        created_resource_arn=item["createdResourceArn"],
+        status_message=item.get("statusMessage", ""),
+    )
+    finishing = family.finish(client, restored)
+    if not finishing.done:
+        return {"doing": finishing.doing, "dueAt": _in(finishing.again_in_seconds), "settleSends": 0}, ""
+    validation: Validation = family.validate(client, restored)
+    ended = {"endedAt": stamp(now()), "doing": None}
+    if validation.ok:
+        return ended | {"state": "validated", "validatedHow": validation.how}, validation.how
+    text = f"restored, but not validated: {validation.how}"
+    step = (
+        f"look at {item['createdResourceArn']}; then `airlift restore-again {work.recovery_id} {item['resourceArn']}`."
+    )
+    return ended | {"state": "restored", "reason": text, "nextStep": step}, text
+
+
+def _family(item: Record) -> Family:
+    family = family_of(item["resourceType"])
+    if family is None:
+        raise LookupError(f"{item['resourceType']} was restored, but no family of that type exists any more.")
+    return family
+
+
+def _in(seconds: int) -> float:
+    return now().timestamp() + seconds
