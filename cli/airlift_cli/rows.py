@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from airlift.ledger import Record
 
-WIDE = 120
+WIDE = 150
+"""Columns from which on there is room for what a resource was restored as, beside it."""
 _GROUPS = (
     ("running", "starting", "settling"),
     ("held",),
@@ -76,7 +77,8 @@ def _widths(width: int) -> list[int]:
     """Resource, type, point, state, progress, time and, if there is room, restored as."""
     if width >= WIDE:
         room = width - 2 - 12 - 16 - 9 - 17 - 6 - 6 * 2
-        return [room // 2, 12, 16, 9, 17, 6, room - room // 2]
+        restored_as = max(40, room // 2)
+        return [room - restored_as, 12, 16, 9, 17, 6, restored_as]
     return [max(8, width - 2 - 8 - 11 - 9 - 10 - 6 - 5 * 2), 8, 11, 9, 10, 6]
 
 
