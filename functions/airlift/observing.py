@@ -71,7 +71,7 @@ def _running(work: VaultWork, item: Record, jobs: Jobs) -> None:
         change(work, item, ended, told(work, item, "completed", text))
         _settling(work, item, jobs)
     else:
-        percent = int(float(job.get("PercentDone") or 0))
+        percent = int(float((job.get("PercentDone") or "0").rstrip("%")))  # text, such as "12.50%"
         if percent >= item.get("percentDone", 0) + _PERCENT_STEP:
             change(work, item, {"percentDone": percent})
 

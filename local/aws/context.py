@@ -28,7 +28,7 @@ class Ids:
     """Ids for everything made here, repeatable if seeded."""
 
     def __init__(self, seed: int | None) -> None:
-        self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+        self._random = random.Random(seed)  # noqa: S311 - ids, not secrets
 
     def uuid(self) -> str:
         """A version 4 UUID."""

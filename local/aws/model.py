@@ -71,7 +71,7 @@ def _route(operation: OperationModel) -> Route:
 
     def group(hit: re.Match[str]) -> str:
         # An ARN may arrive decoded, with slashes of its own.
-        return rf"(?P<{hit[1]}>{'.+' if hit[1].lower().endswith('arn') else '[^/]+'})"
+        return rf"(?P<{hit[1]}>{'.+?' if hit[1].lower().endswith('arn') else '[^/]+'})"
 
     pattern = re.sub(r"\\\{(\w+)\\?\+?\\\}", group, re.escape(uri.rstrip("/")))
     literal = len(re.sub(r"\{[^}]*\}", "", uri))

@@ -21,6 +21,8 @@ from local.aws.errors import AwsError, ConnectionDropped
 from local.aws.faults import Faults
 from local.aws.model import Params, error_status, parse_request, render
 
+# botocore asks every handler, and takes the first answer: what follows, such as moto, must not know the address.
+_ANSWERED = "https://answered.invalid/"
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
@@ -179,7 +181,8 @@ def install_botocore(front: Front, services: Sequence[str] = ("backup", "mpa", "
             )
         except ConnectionDropped:
             raise ConnectionClosedError(endpoint_url=request.url) from None
-        return AWSResponse(request.url, answer.status, answer.headers, _RawBody(answer.body))  # type: ignore[arg-type]
+        sent_to, request.url = request.url, _ANSWERED
+        return AWSResponse(sent_to, answer.status, answer.headers, _RawBody(answer.body))  # type: ignore[arg-type]
 
     entries = [(f"before-send.{service}", _bound(send, service)) for service in services]
     botocore.handlers.BUILTIN_HANDLERS.extend(entries)

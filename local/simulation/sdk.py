@@ -6,11 +6,14 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import boto3
 import botocore.handlers
+import botocore.session
 from botocore.awsrequest import AWSResponse
+from botocore.loaders import Loader, create_loader
 from botocore.response import StreamingBody
 
 READS = ("Get", "Describe", "List", "Query", "Scan", "Head", "BatchGet", "Simulate")
@@ -45,6 +48,12 @@ Facade = Callable[[Call], Mapping[str, Any] | None]
 """Answers a call as botocore parses it. Raises ServiceError."""
 
 
+@lru_cache
+def _loader() -> Loader:
+    """Service models are read once a process; reading them takes longer than a recovery."""
+    return create_loader()
+
+
 class Sdk:
     """Hooks in botocore. `facades` answer in place of moto: services by id, or operations as `id:Operation`.
 
@@ -69,14 +78,17 @@ class Sdk:
             ("before-call", self._call),
             ("after-call", self._called),
         ]
-        session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, None
+        before = boto3.DEFAULT_SESSION
         botocore.handlers.BUILTIN_HANDLERS.extend(entries)
+        session = botocore.session.get_session()
+        session.register_component("data_loader", _loader())
+        boto3.setup_default_session(botocore_session=session)
         try:
             yield
         finally:
             for entry in entries:
                 botocore.handlers.BUILTIN_HANDLERS.remove(entry)
-            boto3.DEFAULT_SESSION = session
+            boto3.DEFAULT_SESSION = before
 
     def _provide(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context[_PARAMS] = params

@@ -62,7 +62,7 @@ class Simulation:
         self.settings = settings or Settings()
         self.settings.seed = seed
         self.roles: dict[str, Statements] = {}
-        self.queue_policies: dict[str, Statements] = {}
+        self.resource_policies: dict[str, Statements] = {}
         self.used: set[tuple[str, str, str]] = set()
         """(role name, action, resource) of everything a role was allowed."""
         self.denied: list[tuple[str, str, str]] = []
@@ -88,6 +88,8 @@ class Simulation:
         stack.enter_context(self.clock.ruling())
         credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
         stack.enter_context(mock_aws())
+        # Nothing here starts instances, and loading the images of every account takes longer than a recovery.
+        stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
         self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, self._dead_letter)
         self.events = EventRouter(self.clock, self.deliveries, self._send, self._undeliverable)
@@ -235,10 +237,15 @@ class Simulation:
             return
         role = self.lambdas.running[-1].role_arn
         for action, resource in needs_of(call.service, call.operation, call.params, call.region, call.account):
-            if not self.authorize(role, action, resource):
+            if not self.authorize(role, action, resource) or self._bucket_denies(role, action, resource):
                 caller = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
                 text = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
                 raise ServiceError("AccessDenied" if call.service == "s3" else "AccessDeniedException", text, 403)
+
+    def _bucket_denies(self, role: str, action: str, resource: str) -> bool:
+        anybody = {"Effect": "Allow", "Action": "*", "Principal": "*"}
+        policy = self.resource_policies.get(resource.partition("/")[0], ()) if resource.startswith("arn:aws:s3:") else ()
+        return not allows([anybody, *policy], action, resource, {"aws:SecureTransport": "true"}, principal=role)
 
     def _after(self, call: Call, parsed: dict[str, Any]) -> None:
         if not self.lambdas.running:
@@ -316,7 +323,7 @@ class Simulation:
 
     def _undeliverable(self, queue_arn: str, body: str) -> None:
         context = {"aws:SourceAccount": self.account}
-        policy = self.queue_policies.get(queue_arn, ())
+        policy = self.resource_policies.get(queue_arn, ())
         if allows(policy, "sqs:SendMessage", queue_arn, context, principal="events.amazonaws.com"):
             self._queue(queue_arn, body)
 

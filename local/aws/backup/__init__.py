@@ -43,7 +43,7 @@ def _resources(caller: Caller, operation: str, params: Params) -> tuple[str, ...
     asked for here (inferred, the stricter reading).
     """
     for name in ("RecoveryPointArn", "ResourceArn"):
-        if name in params and operation not in ("StartBackupJob",):
+        if name in params and operation != "StartBackupJob":
             return (params[name],)
     named = params.get("BackupVaultName")
     found = [params["SourceBackupVaultArn"]] if "SourceBackupVaultArn" in params else []
