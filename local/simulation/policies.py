@@ -12,8 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 Statements = Sequence[Mapping[str, Any]]
-Needs = list[tuple[str, str]]
-"""Pairs of IAM action and resource ARN."""
+Context = Mapping[str, str | Sequence[str]]
+"""Condition keys of a request: one value, or a list for keys that have several."""
+Needs = list[tuple[str, str, Context]]
+"""IAM action, resource ARN and condition keys."""
+
+FOR_ALL_VALUES = "ForAllValues:"
 
 
 class UnknownPermission(LookupError):
@@ -45,13 +49,16 @@ OPERATORS: dict[str, Callable[[Any, str], bool]] = {
 }
 
 
-def _conditions_hold(statement: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+def _conditions_hold(statement: Mapping[str, Any], context: Context) -> bool:
+    given = {key.lower(): as_list(value) for key, value in context.items()}
     for operator, keys in statement.get("Condition", {}).items():
-        if operator not in OPERATORS:
+        test = OPERATORS.get(operator.removeprefix(FOR_ALL_VALUES))
+        if test is None:
             raise UnknownPermission(f"condition operator {operator}")
         for key, wanted in keys.items():
-            given = {k.lower(): v for k, v in context.items()}.get(key.lower())
-            if given is None or not OPERATORS[operator](wanted, given):
+            values = given.get(key.lower(), [])
+            # Only ForAllValues holds for a key that the request does not have (reference_policies_condition).
+            if not (values or operator.startswith(FOR_ALL_VALUES)) or not all(test(wanted, v) for v in values):
                 return False
     return True
 
@@ -69,7 +76,7 @@ def allows(
     statements: Iterable[Mapping[str, Any]],
     action: str,
     resource: str,
-    context: Mapping[str, str] | None = None,
+    context: Context | None = None,
     principal: str | None = None,
 ) -> bool:
     """Whether the statements allow an action on a resource: an explicit Deny wins, nothing is allowed by default.
@@ -105,13 +112,17 @@ def _dynamodb(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     def table(name: str) -> str:
         return name if name.startswith("arn:") else f"arn:aws:dynamodb:{place}:table/{name}"
 
+    def one(action: str, part: Mapping[str, Any], rest: str = "") -> tuple[str, str, Context]:
+        leading = {**part.get("Item", {}), **part.get("Key", {})}.get("pk")
+        context = {"dynamodb:LeadingKeys": list(leading.values())} if leading else {}
+        return f"dynamodb:{action}", table(part["TableName"]) + rest, context
+
     if operation == "TransactWriteItems":
         parts = [(kind, part) for item in params["TransactItems"] for kind, part in item.items()]
-        return [(f"dynamodb:{TRANSACTION_ACTIONS[kind]}", table(part["TableName"])) for kind, part in parts]
+        return [one(TRANSACTION_ACTIONS[kind], part) for kind, part in parts]
     if "ResourceArn" in params:
-        return [(f"dynamodb:{operation}", params["ResourceArn"])]
-    index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-    return [(f"dynamodb:{operation}", table(params["TableName"]) + index)]
+        return [(f"dynamodb:{operation}", params["ResourceArn"], {})]
+    return [one(operation, params, f"/index/{params['IndexName']}" if "IndexName" in params else "")]
 
 
 S3_ACTIONS = {
@@ -129,41 +140,41 @@ S3_ACTIONS = {
 
 def _s3(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
     key = f"/{params['Key']}" if "Key" in params else ""
-    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}")]
+    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}", {})]
 
 
 def _by_member(prefix: str, *members: str) -> Callable[[str, Mapping[str, Any], str], Needs]:
     def needs(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
-        return [(f"{prefix}:{operation}", next((params[m] for m in members if m in params), "*"))]
+        return [(f"{prefix}:{operation}", next((params[m] for m in members if m in params), "*"), {})]
 
     return needs
 
 
 def _sqs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
-    return [(f"sqs:{operation}", f"arn:aws:sqs:{place}:{params['QueueUrl'].rpartition('/')[2]}")]
+    return [(f"sqs:{operation}", f"arn:aws:sqs:{place}:{params['QueueUrl'].rpartition('/')[2]}", {})]
 
 
 def _lambda(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     name = params["FunctionName"]
     arn = name if name.startswith("arn:") else f"arn:aws:lambda:{place}:function:{name}"
-    return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn)]
+    return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn, {})]
 
 
 def _ec2(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     if operation.startswith("Describe"):
-        return [(f"ec2:{operation}", "*")]
+        return [(f"ec2:{operation}", "*", {})]
     kinds = {"vol-": "volume", "snap-": "snapshot", "i-": "instance"}
     ids = [*params.get("Resources", []), *(v for k, v in params.items() if k.endswith("Id"))]
     kind = {i: next((n for p, n in kinds.items() if i.startswith(p)), None) for i in ids}
     if not ids or None in kind.values():
         raise UnknownPermission(f"ec2:{operation} on {ids}")
-    return [(f"ec2:{operation}", f"arn:aws:ec2:{place}:{kind[i]}/{i}") for i in ids]
+    return [(f"ec2:{operation}", f"arn:aws:ec2:{place}:{kind[i]}/{i}", {}) for i in ids]
 
 
 def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     name = params.get("FileSystemId") or params.get("ResourceId")
     arn = f"arn:aws:elasticfilesystem:{place}:file-system/{name}" if name else "*"
-    return [(f"elasticfilesystem:{operation}", arn)]
+    return [(f"elasticfilesystem:{operation}", arn, {})]
 
 
 def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
@@ -174,7 +185,7 @@ def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
             f"application/{params['ApplicationIdentifier']}/environment/{params['EnvironmentIdentifier']}"
             f"/configuration/{params['ConfigurationProfileIdentifier']}"
         )
-    return [(f"appconfig:{operation}", f"arn:aws:appconfig:{place}:{name}")]
+    return [(f"appconfig:{operation}", f"arn:aws:appconfig:{place}:{name}", {})]
 
 
 NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {

@@ -55,7 +55,7 @@ class Resources:
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(p["AssumeRolePolicyDocument"]))
         for policy in p.get("Policies", []):
             statements += as_list(policy["PolicyDocument"]["Statement"])
-        self._world.roles[arn["Role"]["Arn"]] = statements
+        self._world.permissions.roles[arn["Role"]["Arn"]] = statements
         return Made(name, {"Arn": arn["Role"]["Arn"]})
 
     def function(self, logical_id: str, p: Properties) -> Made:
@@ -121,8 +121,7 @@ class Resources:
         return Made(name, {"Arn": f"arn:aws:s3:::{name}"})
 
     def bucket_policy(self, logical_id: str, p: Properties) -> Made:
-        # moto would apply a policy without looking at its conditions.
-        self._world.resource_policies[f"arn:aws:s3:::{p['Bucket']}"] = as_list(p["PolicyDocument"]["Statement"])
+        self._client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=json.dumps(p["PolicyDocument"]))
         return Made(logical_id)
 
     def topic(self, logical_id: str, p: Properties) -> Made:
@@ -144,7 +143,7 @@ class Resources:
     def queue_policy(self, logical_id: str, p: Properties) -> Made:
         for url in p["Queues"]:
             arn = self._arn("sqs", url.rpartition("/")[2])
-            self._world.resource_policies[arn] = as_list(p["PolicyDocument"]["Statement"])
+            self._world.permissions.resource_policies[arn] = as_list(p["PolicyDocument"]["Statement"])
         return Made(logical_id)
 
     def alarm(self, logical_id: str, p: Properties) -> Made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
@@ -15,15 +15,13 @@ from moto import mock_aws
 from local.asl.engine import Engine
 from local.asl.errors import TaskError
 from local.asl.facade import install_botocore as install_step_functions
-from local.aws import Caller, Settings, build_world, install_botocore
-from local.aws.errors import AccessDenied
-from local.aws.wire import account_as_key
+from local.aws import Settings, build_world, install_botocore
 from local.clock import START
 from local.simulation.appconfig import AppConfig
 from local.simulation.delivery import Deliveries
 from local.simulation.events import EventRouter
 from local.simulation.lambda_host import LambdaHost, forget_state
-from local.simulation.policies import Statements, allows, needs_of
+from local.simulation.permissions import Permissions
 from local.simulation.resources import Resources
 from local.simulation.sdk import Call, Sdk, ServiceError
 from local.simulation.template import Stack, translated
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 RECOVERY, OWNER, DETECTOR, ORGANIZATION = "444455556666", "111122223333", "777788889999", "999900001111"
 """The story's accounts: recovery, vault owner, detector, and owner of the approval team."""
 
-CHECKED_BY_FRONT = ("backup", "mpa", "ram")
 AfterCall = Callable[[Call, dict[str, Any]], None]
 
 
@@ -61,12 +58,6 @@ class Simulation:
         self.parameters = {"DetectorAccounts": DETECTOR, **(parameters or {})}
         self.settings = settings or Settings()
         self.settings.seed = seed
-        self.roles: dict[str, Statements] = {}
-        self.resource_policies: dict[str, Statements] = {}
-        self.used: set[tuple[str, str, str]] = set()
-        """(role name, action, resource) of everything a role was allowed."""
-        self.denied: list[tuple[str, str, str]] = []
-        """(role name, action, resource) of everything a role was refused."""
         self.after_call: list[AfterCall] = []
         """Called after each SDK call of a handler; what they raise comes out of the call, its effect made."""
         self.deliveries = Deliveries()
@@ -92,6 +83,7 @@ class Simulation:
         stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
         self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, self._dead_letter)
+        self.permissions = Permissions(self.lambdas)
         self.events = EventRouter(self.clock, self.deliveries, self._send, self._undeliverable)
         self.appconfig = AppConfig(self._validate)
         self.engine = Engine(
@@ -103,7 +95,9 @@ class Simulation:
                 "eventbridge": self.events.facade,
                 "appconfig": self.appconfig.control,
                 "appconfigdata": self.appconfig.data,
-                "iam:SimulatePrincipalPolicy": self._simulate_policy,
+                "s3:PutBucketPolicy": self.permissions.bucket_policy,
+                "s3:GetBucketPolicy": self.permissions.bucket_policy,
+                "iam:SimulatePrincipalPolicy": self.permissions.simulate_policy,
             },
             self._before,
             self._after,
@@ -111,7 +105,12 @@ class Simulation:
         stack.enter_context(sdk.installed())
         stack.callback(install_step_functions(lambda account, _: self.engine if account == self.account else None))
         self.aws = build_world(
-            self.clock, self._service_client, self.events.deliver, self.settings, self._authorize, self._identify
+            self.clock,
+            self._service_client,
+            self.events.deliver,
+            self.settings,
+            self.permissions.authorize_caller,
+            self.permissions.identify,
         )
         stack.callback(install_botocore(self.aws.front))
         pseudo = {
@@ -200,14 +199,7 @@ class Simulation:
 
     def authorize(self, role_arn: str, action: str, resource: str) -> bool:
         """Whether a role's policies in the template allow this; recorded either way."""
-        context = {"iam:PassedToService": "backup.amazonaws.com"} if action == "iam:PassRole" else {}
-        allowed = allows(self.roles[role_arn], action, resource, context)
-        entry = (role_arn.rpartition("/")[2], action, resource)
-        if allowed:
-            self.used.add(entry)
-        else:
-            self.denied.append(entry)
-        return allowed
+        return self.permissions.authorize(role_arn, action, resource)
 
     # -- inside
 
@@ -233,73 +225,22 @@ class Simulation:
 
     def _before(self, call: Call) -> None:
         self.clock.follow()
-        if not self.lambdas.running or call.service in CHECKED_BY_FRONT:
-            return
-        role = self.lambdas.running[-1].role_arn
-        for action, resource in needs_of(call.service, call.operation, call.params, call.region, call.account):
-            if not self.authorize(role, action, resource) or self._bucket_denies(role, action, resource):
-                caller = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-                text = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
-                raise ServiceError("AccessDenied" if call.service == "s3" else "AccessDeniedException", text, 403)
-
-    def _bucket_denies(self, role: str, action: str, resource: str) -> bool:
-        anybody = {"Effect": "Allow", "Action": "*", "Principal": "*"}
-        policy = self.resource_policies.get(resource.partition("/")[0], ()) if resource.startswith("arn:aws:s3:") else ()
-        return not allows([anybody, *policy], action, resource, {"aws:SecureTransport": "true"}, principal=role)
+        self.permissions.check_call(call)
 
     def _after(self, call: Call, parsed: dict[str, Any]) -> None:
-        if not self.lambdas.running:
-            return
-        if call.service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
-            # Without s3:ListBucket S3 does not tell whether an object exists (API_GetObject.html).
-            role, bucket = self.lambdas.running[-1].role_arn, f"arn:aws:s3:::{call.params['Bucket']}"
-            if not allows(self.roles[role], "s3:ListBucket", bucket):
-                parsed["Error"] = {"Code": "AccessDenied", "Message": "Access Denied"}
-        for hook in self.after_call:
-            hook(call, parsed)
-
-    def _identify(self, headers: Mapping[str, str]) -> Caller:
-        caller = account_as_key(headers)
-        if not self.lambdas.running:
-            return caller
-        return Caller(caller.account, caller.region, self.lambdas.running[-1].role_arn)
-
-    def _authorize(self, caller: Caller, action: str, resources: Sequence[str]) -> None:
-        if ":role/" not in caller.principal_arn:
-            return
-        for resource in resources:
-            if not self.authorize(caller.principal_arn, action, resource):
-                text = f"User: {caller.principal_arn} is not authorized to perform: {action} on resource: {resource}"
-                raise AccessDenied(text)
-
-    def _simulate_policy(self, call: Call) -> Mapping[str, Any]:
-        statements = self.roles.get(call.params["PolicySourceArn"])
-        if statements is None:
-            raise ServiceError("NoSuchEntity", f"{call.params['PolicySourceArn']} does not exist.", 404)
-        results = [
-            {
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": "allowed" if allows(statements, action, resource) else "implicitDeny",
-            }
-            for action in call.params["ActionNames"]
-            for resource in call.params.get("ResourceArns", ["*"])
-        ]
-        return {"EvaluationResults": results, "IsTruncated": False}
+        if self.lambdas.running:
+            self.permissions.hide_missing_objects(call, parsed)
+            for hook in self.after_call:
+                hook(call, parsed)
 
     def _validate(self, function_arn: str, event: dict[str, Any]) -> str | None:
-        self._permit(function_arn, "appconfig.amazonaws.com")
+        self.permissions.permit(self.lambdas.functions[function_arn], "appconfig.amazonaws.com")
         result = self.lambdas.invoke(function_arn, event)
         return str(result.payload["errorMessage"]) if result.function_error else None
 
-    def _permit(self, function_arn: str, service: str) -> None:
-        statements = self.lambdas.functions[function_arn].permissions
-        if not allows(statements, "lambda:InvokeFunction", function_arn, principal=service):
-            raise ServiceError("AccessDeniedException", f"{service} may not invoke {function_arn}.", 403)
-
     def _send(self, target: str, role_arn: str | None, event: dict[str, Any]) -> None:
         if ":lambda:" in target:
-            self._permit(target, "events.amazonaws.com")
+            self.permissions.permit(self.lambdas.functions[target], "events.amazonaws.com")
             self.lambdas.invoke_later(target, event)
         elif ":states:" in target and role_arn:
             if not self.authorize(role_arn, "states:StartExecution", target):
@@ -322,9 +263,7 @@ class Simulation:
             self._queue(queue_arn, body)
 
     def _undeliverable(self, queue_arn: str, body: str) -> None:
-        context = {"aws:SourceAccount": self.account}
-        policy = self.resource_policies.get(queue_arn, ())
-        if allows(policy, "sqs:SendMessage", queue_arn, context, principal="events.amazonaws.com"):
+        if self.permissions.may_send("events.amazonaws.com", self.account, queue_arn):
             self._queue(queue_arn, body)
 
     def _queue(self, queue_arn: str, body: str) -> None:
