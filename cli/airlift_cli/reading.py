@@ -1,6 +1,7 @@
 """The ledger as the command line reads it: a bounded amount each time, however many resources a recovery has.
 
-Reads are eventually consistent, at half the price: a frame that is a second old harms nobody.
+Queries are eventually consistent, at half the price: a frame that is a second old harms nobody. Single records are read
+consistently, since a recovery that was just accepted must be found.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Reading:
 
     def _items(self, recovery_id: str, vault: Record) -> Iterator[Record]:
         partition = f"{recovery_key(recovery_id)[0]}#{vault['sourceBackupVaultArn']}"
-        if int(vault.get("selected", 0)) <= ITEMS_READ:
+        # While points are being selected the number is not known yet, and there may be very many.
+        if int(vault.get("selected", ITEMS_READ + 1)) <= ITEMS_READ:
             return self._query(Key("pk").eq(partition) & Key("sk").begins_with("ITEM#"))
         open_ones = self._query(Key("pk").eq(partition), index=OPEN_INDEX, limit=ITEMS_READ)
         return islice(open_ones, ITEMS_READ)
@@ -94,7 +96,7 @@ class Reading:
         return self._query(Key("pk").eq(partition) & within, newest_first=newest_first, limit=limit)
 
     def _get(self, key: tuple[str, str]) -> Record | None:
-        item = self._table.get_item(Key={"pk": key[0], "sk": key[1]}).get("Item")
+        item = self._table.get_item(Key={"pk": key[0], "sk": key[1]}, ConsistentRead=True).get("Item")
         return _plain(item) if item else None
 
     def _query(

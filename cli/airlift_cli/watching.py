@@ -59,7 +59,7 @@ def wait_for_one(session: Session, reading: Reading, interval: float) -> str:
 def _once(session: Session, snapshot: Snapshot) -> Exit:
     session.document(document(snapshot))
     console = session.console
-    height = console.height if console.is_terminal else _ONCE_LINES
+    height = max(console.height, _ONCE_LINES)
     session.say(frame(snapshot, now=datetime.now(UTC), width=console.width, height=height))
     return exit_code(snapshot)
 

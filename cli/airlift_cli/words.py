@@ -121,12 +121,12 @@ def labelled(label: str, parts: Sequence[Text], width: int, *, most: int = 2) ->
 
 def _packed(parts: Sequence[Text], width: int) -> list[Text]:
     """The parts with ` · ` between them, as many on a line as fit."""
-    lines = [parts[0].copy()]
+    lines = [Text().append_text(parts[0])]
     for part in parts[1:]:
         if lines[-1].cell_len + 3 + part.cell_len <= width:
             lines[-1].append(" · ", style="dim").append_text(part)
         else:
-            lines.append(part.copy())
+            lines.append(Text().append_text(part))
     return lines
 
 

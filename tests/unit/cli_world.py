@@ -41,10 +41,14 @@ class CloudFormation:
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName != "airlift":
-            refused = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
-            raise ClientError({"Error": refused}, "DescribeStacks")
+            words = f"Stack with id {StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": words}}, "DescribeStacks")
         outputs = {"LedgerTableName": TABLE, **OUTPUTS}
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
+
+
+def _client(service: Any) -> Any:
+    return boto3.client(service, REGION)
 
 
 class World:
@@ -73,7 +77,7 @@ class World:
     def script(self, service: str) -> Stubber:
         """What `service` will be asked, in order, and what it answers."""
         if service not in self.stubs:
-            self.stubs[service] = Stubber(boto3.client(service, REGION))
+            self.stubs[service] = Stubber(_client(service))
             self.stubs[service].activate()
         return self.stubs[service]
 
@@ -81,7 +85,7 @@ class World:
         """Stands for the stack's way to make a client."""
         if service in self.stubs:
             return self.stubs[service].client
-        return CloudFormation() if service == "cloudformation" else boto3.client(service, REGION)
+        return CloudFormation() if service == "cloudformation" else _client(service)
 
     def run(self, *words: str) -> Result:
         """Runs a command as a person would; its output is not a terminal's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from airlift_cli.problems import Exit
@@ -237,7 +238,7 @@ def test_the_exit_code_follows_the_outcome(outcome: str, code: Exit) -> None:
         ({"waitingFor": "approval", "counts": None}, Exit.OK),
     ],
 )
-def test_a_running_recovery_says_whether_only_a_person_can_bring_it_on(changes: dict[str, object], code: Exit) -> None:
+def test_a_running_recovery_says_whether_only_a_person_can_bring_it_on(changes: dict[str, Any], code: Exit) -> None:
     assert exit_code(replace(RUNNING, vaults=(vault(**changes),))) == code
 
 

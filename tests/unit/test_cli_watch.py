@@ -14,6 +14,7 @@ from airlift_cli import watching
 from airlift_cli.problems import Exit, is_transient
 from airlift_cli.reading import ITEMS_READ, Reading
 from airlift_cli.terminal import Session
+from airlift_cli.view import frame
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from rich.console import Console
 
@@ -98,14 +99,14 @@ def test_the_live_view_survives_a_lost_connection_and_leaves_the_last_frame() ->
 def test_the_live_view_is_redrawn_at_the_new_size(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = session(terminal=True)
     widths: list[int] = []
-    drawn = watching.frame
+    drawn = frame
 
     def noted(snapshot: Snapshot, *, width: int, **rest: Any) -> Any:
         widths.append(width)
         made.console.width = 60
         return drawn(snapshot, width=width, **rest)
 
-    monkeypatch.setattr(watching, "frame", noted)
+    monkeypatch.setattr("airlift_cli.watching.frame", noted)
     follow(made, Scripted(RUNNING, ENDED))
     assert (widths[0], set(widths[1:])) == (100, {60})
 
@@ -188,10 +189,13 @@ def counted(monkeypatch: pytest.MonkeyPatch, table: Any) -> list[dict[str, Any]]
     return asked
 
 
-def test_of_many_items_only_the_first_open_ones_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("selected", [ITEMS_READ * 3, None])
+def test_of_many_items_only_the_first_open_ones_are_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, selected: int | None
+) -> None:
     many = [item(f"t{i:04}", "waiting" if i % 2 else "validated") for i in range(ITEMS_READ * 3)]
     entries = [timeline(f"2026-11-24T09:00:{i % 60:02}.000Z", "started", f"t{i}", str(i)) for i in range(300)]
-    world.put([recovery(), vault(selected=len(many)), *many, *entries])
+    world.put([recovery(), vault(selected=selected), *many, *entries])
     asked = counted(monkeypatch, world.table)
     snapshot = Reading(world.table).snapshot(RECOVERY_ID)
     assert len(snapshot.items) == ITEMS_READ
