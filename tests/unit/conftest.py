@@ -1,0 +1,114 @@
+"""Fixtures of the domain's tests: the stack's ledger, bucket and topic in moto, and a clock that stands still."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import airlift.advancing
+import airlift.closing
+import airlift.readiness
+import airlift.receiving
+import airlift.selecting
+import airlift.settling  # noqa: F401 (loaded so that `services` finds every module)
+import boto3
+import pytest
+import time_machine
+from airlift import aws
+from airlift.ledger import Ledger, Put
+from airlift.plan_store import plan_at
+from airlift.vaults import VaultWork
+from moto import mock_aws
+
+from tests.unit import domain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airlift.ledger import Record
+
+_MACHINE = f"arn:aws:states:{domain.REGION}:444455556666:stateMachine:airlift"
+_FUNCTION = f"arn:aws:lambda:{domain.REGION}:444455556666:function:airlift"
+_KEYS = ("pk", "sk", "open")
+
+
+def _by(sort_key: str) -> list[Any]:
+    return [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": sort_key, "KeyType": "RANGE"}]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The recovery account with what the template makes, at `domain.NOW`."""
+    aws.client.cache_clear()
+    plan_at.cache_clear()
+    with mock_aws(), time_machine.travel(domain.NOW, tick=False):
+        monkeypatch.setattr(
+            boto3, "client", lambda name, region_name=None, **_: domain.sdk(name, region_name or domain.REGION)
+        )
+        aws.client("dynamodb").create_table(
+            TableName=domain.TABLE,
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in _KEYS],
+            KeySchema=_by("sk"),
+            LocalSecondaryIndexes=[
+                {"IndexName": "open", "KeySchema": _by("open"), "Projection": {"ProjectionType": "ALL"}}
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        aws.client("s3").create_bucket(
+            Bucket=domain.BUCKET, CreateBucketConfiguration={"LocationConstraint": domain.REGION}
+        )
+        settings = {
+            "LEDGER_TABLE": domain.TABLE,
+            "EVIDENCE_BUCKET": domain.BUCKET,
+            "PEOPLE_TOPIC_ARN": aws.client("sns").create_topic(Name="people")["TopicArn"],
+            "PLAN_APPLICATION": "application",
+            "PLAN_ENVIRONMENT": "environment",
+            "PLAN_PROFILE": "profile",
+            "RESTORE_ROLE_ARN": "arn:aws:iam::444455556666:role/airlift-restore",
+            "REQUESTER_ROLE_ARN": "arn:aws:iam::444455556666:role/airlift-requester",
+            "RECOVERY_STATE_MACHINE_ARN": f"{_MACHINE}-recovery",
+            "VAULT_RECOVERY_STATE_MACHINE_ARN": f"{_MACHINE}-vault-recovery",
+            "CLOSE_RECOVERY_FUNCTION_ARN": f"{_FUNCTION}-close",
+            "SETTLE_RESTORE_FUNCTION_ARN": f"{_FUNCTION}-settle",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        yield
+    aws.client.cache_clear()
+    plan_at.cache_clear()
+
+
+@pytest.fixture
+def ledger(stack: None) -> Ledger:
+    """The stack's ledger, empty."""
+    return Ledger(aws.client("dynamodb"), domain.TABLE)
+
+
+@pytest.fixture
+def services(stack: None, monkeypatch: pytest.MonkeyPatch) -> domain.Services:
+    """Takes the place of boto3's clients."""
+    return domain.Services(monkeypatch)
+
+
+@pytest.fixture
+def given(ledger: Ledger) -> Callable[..., None]:
+    """Writes records as they are."""
+
+    def put(*records: Record) -> None:
+        ledger.write(*(Put(record, replace=True) for record in records))
+
+    return put
+
+
+@pytest.fixture
+def work(ledger: Ledger, given: Callable[..., None]) -> Callable[..., VaultWork]:
+    """Makes the work on a vault whose recovery runs, over the items given and changed attributes of recovery, vault and plan."""
+
+    def make(*items: Record, recovery: Any = (), vault: Any = (), **plan: Any) -> VaultWork:
+        document = json.dumps(domain.plan_document(**plan)).encode()
+        aws.client("s3").put_object(Bucket=domain.BUCKET, Key="plans/0123456789ab.json", Body=document)
+        plan_at.cache_clear()
+        given(domain.a_lock(), domain.a_recovery(**dict(recovery)), domain.a_vault(**dict(vault)), *items)
+        return VaultWork(dict(domain.EVENT))
+
+    return make

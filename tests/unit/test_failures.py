@@ -1,0 +1,67 @@
+"""Why a restore failed, and what follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airlift.failures import UNKNOWN, Cause, Decision, cause_of, decide
+
+from tests.unit.domain import a_plan
+
+POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quota", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "name"),
+    [
+        ("AccessDeniedException", "", "environment", "permission"),
+        ("FAILED", "Insufficient privileges to perform this action.", "environment", "permission"),
+        ("FAILED", "IAM Role arn:aws:iam::4:role/x cannot be assumed by AWS Backup", "environment", "permission"),
+        ("FAILED", "Access denied by KMS", "environment", "permission"),
+        ("FAILED", "The specified KMS key does not exist", "environment", "key"),
+        ("LimitExceededException", "Subscriber limit exceeded: 50 restores", "environment", "quota"),
+        ("FAILED", "You have too many buckets", "environment", "quota"),
+        ("FAILED", "InsufficientInstanceCapacity: insufficient capacity", "environment", "capacity"),
+        ("FAILED", "The subnet ID 'subnet-1' does not exist", "environment", "network"),
+        ("FAILED", "Recovery point arn:x cannot be found", "point", "point gone"),
+        ("FAILED", "The recovery point has expired", "point", "point gone"),
+        ("ResourceNotFoundException", "Cannot find recovery point.", "point", "point gone"),
+        ("FAILED", "Invalid snapshot", "point", "point unreadable"),
+        ("FAILED", "Malware was found", "point", "point unreadable"),
+        ("FAILED", "Table already exists: orders", "environment", "name taken"),
+        ("InvalidParameterValueException", "Invalid restore metadata", "environment", "metadata"),
+        ("FAILED", "Internal failure", "unknown", "unknown"),
+        ("ABORTED", "", "unknown", "unknown"),
+    ],
+)
+def test_the_class_of_a_failure(code: str, message: str, kind: str, name: str) -> None:
+    cause = cause_of(code, message)
+    assert (cause.kind, cause.name) == (kind, name)
+    assert cause.next_step.format(recovery="r-1")
+
+
+@pytest.mark.parametrize(
+    ("cause", "failures", "older", "retries", "decision"),
+    [
+        (POINT, 1, 2, {}, Decision("nextPoint")),
+        (POINT, 1, 0, {}, Decision("fail")),
+        (ENVIRONMENT, 1, 5, {}, Decision("again", 60)),
+        (ENVIRONMENT, 2, 5, {}, Decision("again", 120)),
+        (ENVIRONMENT, 3, 5, {}, Decision("again", 240)),
+        (ENVIRONMENT, 4, 5, {}, Decision("hold")),
+        (ENVIRONMENT, 1, 5, {"environmentRetries": 0}, Decision("hold")),
+        (ENVIRONMENT, 9, 0, {"environmentRetries": 10}, Decision("again", 3600)),
+        (UNKNOWN, 1, 5, {"backOffSeconds": 7}, Decision("again", 7)),
+        (UNKNOWN, 2, 5, {}, Decision("hold")),
+        (UNKNOWN, 2, 5, {"unknownFailure": "nextPoint"}, Decision("nextPoint")),
+        (UNKNOWN, 2, 0, {"unknownFailure": "nextPoint"}, Decision("hold")),
+    ],
+)
+def test_what_follows(cause: Cause, failures: int, older: int, retries: Any, decision: Decision) -> None:
+    assert decide(cause, failures, older, a_plan(retries=retries).retries) == decision
+
+
+def test_an_environments_error_never_moves_to_an_older_point() -> None:
+    retries = a_plan(retries={"unknownFailure": "nextPoint"}).retries
+    assert {decide(ENVIRONMENT, n, 5, retries).do for n in range(1, 20)} == {"again", "hold"}
