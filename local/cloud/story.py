@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from local.cloud.running import Cloud
 
 DAYS = 3
+BEHIND_DAYS = DAYS + 0.5
+"""How long ago the story begins; a local cloud it is told in starts with its clock so far behind."""
+
 HOUR, DAY = 3600.0, 86400.0
 APPROVERS = ("ana", "ben", "cho")
 VAULT = f"arn:aws:backup:{REGION}:{PRODUCTION}:backup-vault:production-airgapped"
@@ -106,7 +109,7 @@ def prepare(cloud: Cloud, say: Callable[[str], None]) -> Story:
         if day == DAYS:
             story.expected = {one.arn: one.read(cloud, PRODUCTION, one.arn) for one in story.resources}
         points = _back_up(cloud, story.resources, role)
-        _jump(cloud, (DAYS - day) * DAY + (6 * HOUR if day == DAYS else 8 * HOUR), points)
+        _jump(cloud, (DAYS - day) * DAY + 8 * HOUR, points)
         say(f"Day {day} of {DAYS}: {len(points)} recovery points in {VAULT.rpartition(':')[2]}")
     _jump(cloud, 2 * HOUR)
     story.attacked = datetime.fromtimestamp(time.time() - 2 * HOUR, UTC)

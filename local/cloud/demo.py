@@ -1,0 +1,136 @@
+"""`make demo`: an incident and its recovery, on this machine, from the finding to the comparison of every byte."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from local.cloud import comparing, deploy, story
+from local.cloud.running import RECOVERY, WORK, Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from local.cloud.story import Story
+
+PATIENCE = 120.0
+_ANSWERS = {"a": "APPROVE", "r": "REJECT"}
+
+
+class Demo:
+    """One run; `say` prints what is being done and when."""
+
+    def __init__(self, cloud: Cloud, console: Console) -> None:
+        self.cloud = cloud
+        self.console = console
+        self._began = time.monotonic()
+
+    def say(self, words: str) -> None:
+        """A line with the seconds since the start."""
+        self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {words}", highlight=False)
+
+    def prepare(self) -> Story:
+        """Airlift deployed into the recovery account, and the story told up to the finding; both at a time."""
+        runtime = deploy.runtime()
+        self.say("Airlift is built and deployed into the recovery account: sam build, sam deploy")
+        with ThreadPoolExecutor(1) as side:
+            deployed = side.submit(lambda: deploy.deploy(self.cloud, deploy.build(runtime), runtime))
+            told = story.prepare(self.cloud, self.say)
+            if not deployed.done():
+                self.say("Waiting for the deployment (the first build takes about half a minute)")
+            deployed.result()
+        story.forward_findings(self.cloud)
+        self.say("airlift plan deploy: checked here, then by AppConfig's validator in the stack")
+        deploy.deploy_plan(self.cloud, told.plan(WORK / "plan.yaml"))
+        return told
+
+    def airlift(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command line in the recovery account."""
+        command = [deploy.AIRLIFT, "--stack", deploy.STACK, *arguments]
+        environment = self.cloud.environment(RECOVERY)
+        return subprocess.run(command, env=environment, text=True, check=False, **options)
+
+    def request(self, told: Story) -> str:
+        """Wait for the approvers' mail; the session they vote in."""
+        until = time.monotonic() + PATIENCE
+        while not (mails := told.requests()):
+            if time.monotonic() > until:
+                raise RuntimeError(f"No approver was asked; see {self.cloud.log} and `airlift status`.")
+            time.sleep(0.3)
+        return str(mails[0]["sessionArn"])
+
+    def vote_by_themselves(self, told: Story) -> None:
+        """Two of the three approvers say yes, a few seconds apart."""
+        session = self.request(told)
+        for approver, pause in zip(story.APPROVERS, (2.0, 2.0), strict=False):
+            time.sleep(pause)
+            told.vote(session, approver)
+
+    def vote_by_hand(self, told: Story) -> None:
+        """Ask the person at the keyboard for each approver's vote until it is decided."""
+        session = self.request(told)
+        mail = told.requests()[0]
+        self.console.print(f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n", markup=False)
+        given: list[str] = []
+        for approver in story.APPROVERS:
+            if given.count("APPROVE") == 2 or given.count("REJECT") == 2:
+                return
+            answer = ""
+            while answer not in _ANSWERS:
+                answer = self.console.input(f"You are {approver}. [b]a[/]pprove or [b]r[/]eject? ").strip().lower()[:1]
+            told.vote(session, approver, _ANSWERS[answer])
+            given.append(_ANSWERS[answer])
+            self.airlift("watch", "--once")
+
+    def conclude(self, told: Story) -> bool:
+        """Compare, print the table and the times; whether everything is back."""
+        listed = json.loads(self.airlift("--json", "status", capture_output=True).stdout)
+        found = self.airlift("--json", "status", listed[0]["recoveryId"], capture_output=True)
+        recovery = json.loads(found.stdout.splitlines()[-1])
+        comparisons = comparing.compare(told, recovery["items"])
+        self.console.print(comparing.table(comparisons))
+        self.console.print(comparing.line(recovery), highlight=False)
+        for one in comparisons:
+            for difference in one.differences:
+                self.console.print(f"{one.resource.name}: {difference}", style="red", markup=False)
+        return recovery.get("outcome") == "Recovered" and all(one.equal for one in comparisons)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 only if everything came back as it was before the attack."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--vote", choices=["me"], help="ask for the approvers' votes here")
+    by_hand = parser.parse_args(arguments).vote == "me"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console = Console()
+    with Cloud(behind_days=story.BEHIND_DAYS) as cloud:
+        demo = Demo(cloud, console)
+        demo.say(f"The local cloud answers on 127.0.0.1:{cloud.port}")
+        told = demo.prepare()
+        told.send_finding()
+        demo.say("GuardDuty's finding arrives from the account that gathers findings. Now: airlift watch")
+        if by_hand:
+            demo.vote_by_hand(told)
+        else:
+            _beside(lambda: demo.vote_by_themselves(told))
+        demo.airlift("watch", "--wait", "--interval", "0.5")
+        whole = demo.conclude(told)
+        demo.say("Everything is back as it was before the attack." if whole else "[red]Not everything is back.[/]")
+    return 0 if whole else 1
+
+
+def _beside(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
