@@ -56,6 +56,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     passed = _passed_waves(work)
     now_ = turn(work.plan, items, work.vault, passed, now().timestamp())
     left = _start(work, now_, jobs, cut)
+    _note_stop(work, now_)
     answer = _next(work, items, now_, left)
     _record(work, items, now_, answer)
     return answer
@@ -113,6 +114,21 @@ def _passed_waves(work: VaultWork) -> frozenset[int]:
     return frozenset(passed)
 
 
+def _note_stop(work: VaultWork, now_: Turn) -> None:
+    """Remembers before which wave restoring waits for the operator, and since when; a later continue lets it pass."""
+    wave = now_.stopped_at
+    if wave is None or work.vault.get("pausedWave") == wave:
+        return
+    at = now()
+    name = work.plan.wave(wave).name
+    why = f"wave {now_.halted_by} has failures" if now_.halted_by else "as the plan says"
+    values = {"pausedWave": wave, "waitingSince": stamp(at)}
+    text = f"Paused before wave {name}, {why}: airlift continue {work.recovery_id}"
+    told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn)
+    work.ledger.write(work.update(**values), told, holder=work.holder)
+    work.vault |= values
+
+
 def _next(work: VaultWork, items: list[Record], now_: Turn, left: int) -> dict[str, Any]:
     _bounded(work)
     states = {item["state"] for item in items}
@@ -147,7 +163,8 @@ def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
     types = f" Held as a type: {', '.join(now_.held_types)}." if now_.held_types else ""
     raise OperatorNeeded(
         f"{len(held)} held, {len(items) - len(held)} waiting behind them in {work.vault_arn}.{halted}{types} {reasons}",
-        f"mend the causes (`airlift status {work.recovery_id}`), then `airlift resume {work.recovery_id}`.",
+        f"mend the causes (`airlift status {work.recovery_id}`), then `airlift continue {work.recovery_id}`, which "
+        "also lets a halted wave pass.",
     )
 
 
@@ -164,23 +181,16 @@ def _bounded(work: VaultWork) -> None:
 
 def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any]) -> None:
     """Progress in the vault's record, for those who watch."""
-    at = now()
     counts = dict.fromkeys(("waiting", "running", "held"), 0)
     for item in items:
         counts["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
-    paused = next((w for w in range(len(work.plan.waves)) if work.plan.wave(w).name == now_.paused_before), None)
     values: dict[str, Any] = {
         "rounds": work.vault.get("rounds", 0) + 1,
         "counts": {**work.vault.get("counts", {}), **counts},
         "nextLookAt": _in(answer["waitSeconds"]),
         "waitingFor": "continue" if now_.paused_before else "jobs",
     }
-    changes = []
-    if paused is not None and work.vault.get("pausedWave") != paused:
-        values |= {"pausedWave": paused, "waitingSince": stamp(at)}
-        text = f"Paused before wave {now_.paused_before}: airlift continue {work.recovery_id}"
-        changes.append(entry(work.recovery_id, at, "paused", text, vault=work.vault_arn))
-    work.ledger.write(work.update(**values), *changes, holder=work.holder)
+    work.ledger.write(work.update(**values), holder=work.holder)
 
 
 def _since(when: str) -> float:

@@ -86,11 +86,14 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int)
             when = vote.at or at
             record = keyed(key, vault=work.vault_arn, approver=vote.approver, response=vote.response, at=stamp(when))
             text = f"{vote.response.lower()} by {vote.approver}"
-            name = f"{work.vault_arn}#{vote.approver}"
-            changes += [Put(record), entry(work.recovery_id, when, "vote", text, vault=name)]
+            told = entry(work.recovery_id, when, "vote", text, vault=work.vault_arn, who=vote.approver)
+            changes += [Put(record), told]
     if access.state == "granted" and work.vault["state"] == "REQUESTED":
         values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None}
-        text = f"Access granted: {access.approvals} of {access.threshold or '?'} needed approvals"
+        votes = (
+            f"{access.approvals} approvals, {access.threshold} needed" if access.session_readable else "votes unknown"
+        )
+        text = f"Access granted: {votes}"
         changes.append(entry(work.recovery_id, at, "granted", text, vault=work.vault_arn))
     work.ledger.write(work.update(**values), *changes, holder=work.holder)
     work.vault |= values

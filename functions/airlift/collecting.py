@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from airlift.aws import client
-from airlift.errors import ResourcesNotRestored
+from airlift.errors import InvalidInput, ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import IN_FLIGHT, OUTCOMES, attempted, candidate_of, fresh_attempt, hold, told
-from airlift.ledger import Change, Record, Update, again_key, item_key, recovery_key
+from airlift.ledger import Change, Record, Update, again_key, claim_key, item_key, recovery_key
+from airlift.restore import family_of
+from airlift.runtime import is_transient
 from airlift.selecting import open_key
 from airlift.values import now, parse_time, stamp
 
@@ -100,43 +104,67 @@ def reopen_wanted_again(work: VaultWork) -> None:
     """Opens resources that the operator wants restored once more; those in flight wait until they have an outcome."""
     pk, _ = recovery_key(work.recovery_id)
     for wish in work.ledger.query(pk, "AGAIN#"):
-        arn = wish["resourceArn"]
-        key = item_key(work.recovery_id, work.vault_arn, arn)
-        item = None if "takenAt" in wish else work.ledger.get(key)
-        if item is None or item["state"] in IN_FLIGHT:
+        if "takenAt" in wish:
             continue
-        changes: list[Change] = [_reopened(work, item, wish, key)]
+        arn = wish["resourceArn"]
+        item = work.ledger.get(item_key(work.recovery_id, work.vault_arn, arn))
+        claim = work.ledger.get(claim_key(work.recovery_id, arn))
+        elsewhere = claim is not None and claim["vault"] != work.vault_arn
+        if item is None or elsewhere or item["state"] in IN_FLIGHT:
+            continue
         taken = {"takenAt": stamp(now())}
+        try:
+            reopened = _reopened(work, item, wish)
+        except InvalidInput as error:
+            changes: list[Change] = [told(work, item, "again", f"not restored again: {error}")]
+            taken["refused"] = str(error)
+        else:
+            text = f"restored again, attempt {item['attempt'] + 1}, as the operator wants"
+            changes = [reopened, told(work, item, "again", text)]
+            if "open" not in item:
+                counted = _counted(work.vault, [item], -1)
+                changes.append(work.update(**counted))
+                work.vault |= counted
         changes.append(Update(again_key(work.recovery_id, arn), taken, only_if={"at": wish["at"], "takenAt": None}))
-        if "open" not in item:
-            counted = _counted(work.vault, [item], -1)
-            changes.append(work.update(**counted))
-            work.vault |= counted
-        text = f"restored again, attempt {item['attempt'] + 1}, as the operator wants"
-        work.ledger.write(*changes, told(work, item, "again", text), holder=work.holder)
+        work.ledger.write(*changes, holder=work.holder)
 
 
-def _reopened(work: VaultWork, item: Record, wish: Record, key: tuple[str, str]) -> Update:
+def _reopened(work: VaultWork, item: Record, wish: Record) -> Update:
+    """The change that opens the item again. Raises `InvalidInput` if what the operator wants can't be done."""
+    if family_of(item["resourceType"]) is None:
+        raise InvalidInput(f"type {item['resourceType']} is not restored by Airlift.", "restore it by hand.")
     values = fresh_attempt(item) | {
         "open": open_key(item["wave"], item["priority"], item["resourceArn"]),
         "attempts": attempted(item, item["state"].upper(), "restored again") if item["candidates"] else [],
         "countedFrom": len(item["attempts"]) + 1,
         "wanted": True,
     }
-    point_arn = wish.get("recoveryPointArn")
-    if point_arn:
-        point = client("backup").describe_recovery_point(
-            BackupVaultName=work.vault["restoreAccessBackupVaultName"], RecoveryPointArn=point_arn
-        )
-        chosen = {
-            "arn": point_arn,
-            "createdAt": stamp(point["CreationDate"]),
-            "sizeBytes": int(point.get("BackupSizeInBytes") or 0),
-            "chosen": True,
-        }
+    if "recoveryPointArn" in wish:
         values |= {
-            "candidates": [chosen, *item["candidates"]],
+            "candidates": [_chosen(work, item, wish["recoveryPointArn"]), *item["candidates"]],
             "candidate": 0,
             "chosenWhy": "chosen by the operator",
         }
+    key = item_key(work.recovery_id, work.vault_arn, item["resourceArn"])
     return Update(key, values, only_if={"state": item["state"], "attempt": item["attempt"]})
+
+
+def _chosen(work: VaultWork, item: Record, point_arn: str) -> dict[str, Any]:
+    """The point that the operator names, if it can be read and is one of this resource."""
+    copy = "copy a point's ARN from the restore-access vault and give it once more."
+    try:
+        point = client("backup").describe_recovery_point(
+            BackupVaultName=work.vault["restoreAccessBackupVaultName"], RecoveryPointArn=point_arn
+        )
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        raise InvalidInput(f"point {point_arn} can't be read: {error.response['Error']['Code']}.", copy) from error
+    if point.get("ResourceArn") != item["resourceArn"]:
+        raise InvalidInput(f"point {point_arn} is one of {point.get('ResourceArn')}.", copy)
+    return {
+        "arn": point_arn,
+        "createdAt": stamp(point["CreationDate"]),
+        "sizeBytes": int(point.get("BackupSizeInBytes") or 0),
+        "chosen": True,
+    }

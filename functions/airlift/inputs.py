@@ -131,7 +131,7 @@ class Action(Document):
     recovery_id: RecoveryId
     action: ActionName = "resume"
     first_sign: FirstSign | None = None
-    resource_arns: Annotated[tuple[ResourceArn, ...], Field(min_length=1)] | None = None
+    resource_arns: Annotated[tuple[ResourceArn, ...], Field(min_length=1, max_length=90)] | None = None
     """Resources to restore once more."""
     recovery_point_arn: RecoveryPointArn | None = None
     """The point to take for the one resource; without it, the plan's choice."""

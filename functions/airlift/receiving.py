@@ -182,7 +182,11 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
     changes: list[Put | Update] = [Put(_memory(wanted, at, identity)), entry(identity, at, "joined", _told(wanted))]
     counts = first_sign(recovery)
     earlier = wanted.first_sign and wanted.first_sign != LATEST and counts != LATEST
-    if earlier and (counts is None or str(wanted.first_sign) < counts):
+    if recovery.get("operatorFirstSign"):
+        text += f" The operator's first sign, {counts}, stands; `airlift first-sign {identity} TIME` changes it."
+    elif wanted.first_sign == LATEST:
+        text += f" Its first sign stays {counts or 'unknown'}; `airlift first-sign {identity} latest` changes it."
+    elif earlier and (counts is None or str(wanted.first_sign) < counts):
         was = recovery.get("joinedFirstSign")
         changes.append(
             Update(

@@ -73,10 +73,13 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
     """The restore-access vault that may serve this recovery; a FAILED one is removed, since it blocks a request."""
     for vault in _restore_access_vaults(work.vault_arn):
         name = vault["BackupVaultName"]
-        if vault["VaultState"] == "FAILED":
+        own = _recovery_of(vault) == work.recovery_id
+        # Our own vault of an earlier request whose session has ended is on its way to FAILED (inferred).
+        ended = own and vault["VaultState"] == "CREATING" and name != _name(work)
+        if vault["VaultState"] == "FAILED" or ended:
             _remove_failed(name)
             continue
-        if _recovery_of(vault) == work.recovery_id:
+        if own:
             return vault
         match work.recovery.get("adoptVault"):
             case "adopt":
@@ -119,7 +122,7 @@ def _remove_failed(name: str) -> None:
         client("backup").delete_backup_vault(BackupVaultName=name)
     except ClientError as error:
         raise FailedVaultNotRemovable(
-            f"Restore-access vault {name} is FAILED, blocks a new request and can't be deleted: {error}",
+            f"Restore-access vault {name} has failed, blocks a new request and can't be deleted: {error}",
             f"delete it by hand (aws backup delete-backup-vault --backup-vault-name {name}), then resume.",
         ) from error
 
@@ -128,9 +131,13 @@ def _note(work: VaultWork, text: str) -> None:
     work.ledger.write(entry(work.recovery_id, now(), "request", text, vault=work.vault_arn), holder=work.holder)
 
 
+def _name(work: VaultWork) -> str:
+    return vault_name(work.recovery_id, work.vault_arn, work.vault.get("request", 1))
+
+
 def _create(work: VaultWork) -> dict[str, Any]:
     request = work.vault.get("request", 1)
-    name = vault_name(work.recovery_id, work.vault_arn, request)
+    name = _name(work)
     recovery = work.recovery
     try:
         client("backup").create_restore_access_backup_vault(

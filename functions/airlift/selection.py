@@ -69,7 +69,7 @@ class Selection:
                 continue
             resource.clean.append(point)
             # Copies keep the source's creation date, so it is the moment the data is from.
-            resource.clean.sort(key=lambda p: p["CreationDate"], reverse=True)
+            resource.clean.sort(key=_age, reverse=True)
             del resource.clean[self._plan.points.candidates :]
 
     def _unusable(self, point: ListedPoint) -> str:
@@ -119,6 +119,11 @@ class Selection:
                 "if an older or newer point will do, give it with `airlift restore-again … --point ARN`."
             )
         return "", ""
+
+
+def _age(point: ListedPoint) -> tuple[datetime, str]:
+    """Sorts by age; copies of one backup keep its date, so the ARN makes the order the same every time."""
+    return point["CreationDate"], point["RecoveryPointArn"]
 
 
 def _passed_over(resource: _Resource) -> str:

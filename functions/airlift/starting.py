@@ -106,6 +106,8 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
         index += 1
     if index == len(candidates):
         text = "no point is left from before the first sign of compromise, which has moved"
+        if not candidates:
+            text = "no usable point was found for it"
         step = "if a newer point will do, give it with `airlift restore-again … --point ARN`."
         values = {"state": "skipped", "reason": text, "nextStep": step, "endedAt": stamp(now())}
         change(work, item, values, told(work, item, "skipped", text))

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def entry(recovery_id: str, at: datetime, kind: str, text: str, *, vault: str = "", resource: str = "") -> Put:
-    """A timeline entry of a kind (`trigger`, `request`, `vote`, `started` …), for a vault or resource or neither."""
+def entry(
+    recovery_id: str, at: datetime, kind: str, text: str, *, vault: str = "", resource: str = "", who: str = ""
+) -> Put:
+    """A timeline entry of a kind (`trigger`, `request`, `vote`, `started` …), for a vault or resource or neither.
+
+    `who` keeps apart what several people do at one moment.
+    """
     when = stamp(at)
-    name = "#".join(part for part in (kind, vault, resource) if part)
+    name = "#".join(part for part in (kind, vault, resource, who) if part)
     key = timeline_key(recovery_id, when, name)
     record = keyed(key, at=when, kind=kind, text=text, vault=vault or None, resource=resource or None)
     return Put(record, replace=True)

@@ -25,6 +25,8 @@ class Turn:
     """Name of the wave that waits for the operator's continue."""
     halted_by: str = ""
     """Name of the wave whose failures hold all later ones."""
+    stopped_at: int | None = None
+    """Index of the wave that waits, for either reason."""
     held_types: tuple[str, ...] = ()
     """Types of which the first few failed alike."""
     due_in: float | None = None
@@ -44,10 +46,10 @@ def turn(plan: Plan, items: list[Record], vault: Mapping[str, Any], passed: froz
             continue
         halted = _halted_by(plan, items, vault, wave, passed)
         if halted:
-            return Turn([], halted_by=halted)
+            return Turn([], halted_by=halted, stopped_at=wave)
         untouched = all(item["state"] == "waiting" and item["attempt"] == 1 for item in working)
         if plan.wave(wave).pause_before and wave not in passed and untouched:
-            return Turn([], paused_before=plan.wave(wave).name)
+            return Turn([], paused_before=plan.wave(wave).name, stopped_at=wave)
         return _of_wave(plan, mine, vault, moment)
     return Turn([])
 
