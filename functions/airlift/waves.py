@@ -39,19 +39,24 @@ def turn(plan: Plan, items: list[Record], vault: Mapping[str, Any], passed: froz
     `items` are the open ones in order; `vault` counts, by wave, what ended badly (`waveProblems`) and, by type,
     what was restored (`restoredByType`).
     """
+    held_types = _held_types(plan, items, vault)
     for wave in sorted({item["wave"] for item in items}):
         mine = [item for item in items if item["wave"] == wave]
-        working = [item for item in mine if item["state"] in IN_FLIGHT or item["state"] == "waiting"]
+        working = [item for item in mine if item["state"] in IN_FLIGHT or _may_start(item, held_types)]
         if not working:
             continue
         halted = _halted_by(plan, items, vault, wave, passed)
         if halted:
-            return Turn([], halted_by=halted, stopped_at=wave)
+            return Turn([], halted_by=halted, stopped_at=wave, held_types=held_types)
         untouched = all(item["state"] == "waiting" and item["attempt"] == 1 for item in working)
         if plan.wave(wave).pause_before and wave not in passed and untouched:
             return Turn([], paused_before=plan.wave(wave).name, stopped_at=wave)
-        return _of_wave(plan, mine, vault, moment)
-    return Turn([])
+        return _of_wave(mine, held_types, moment)
+    return Turn([], held_types=held_types)
+
+
+def _may_start(item: Record, held_types: tuple[str, ...]) -> bool:
+    return bool(item["state"] == "waiting" and item["resourceType"] not in held_types)
 
 
 def _halted_by(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: int, passed: frozenset[int]) -> str:
@@ -65,8 +70,7 @@ def _halted_by(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: 
     )
 
 
-def _of_wave(plan: Plan, items: list[Record], vault: Mapping[str, Any], moment: float) -> Turn:
-    held_types = _held_types(plan, items, vault)
+def _of_wave(items: list[Record], held_types: tuple[str, ...], moment: float) -> Turn:
     flying = Counter(item["resourceType"] for item in items if item["state"] in ("starting", "running"))
     startable, waits = [], []
     for item in items:
@@ -74,7 +78,7 @@ def _of_wave(plan: Plan, items: list[Record], vault: Mapping[str, Any], moment: 
         if item["state"] == "starting":
             startable.append(item)  # its answer was lost; its place under the limit is counted already
             continue
-        if item["state"] != "waiting" or kind in held_types:
+        if not _may_start(item, held_types):
             continue
         if item.get("dueAt", 0) > moment:
             waits.append(item["dueAt"] - moment)
