@@ -12,7 +12,7 @@ from airlift.collecting import collect, finish, reopen_wanted_again
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
 from airlift.failures import Cause
 from airlift.items import IN_FLIGHT, hold
-from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key
+from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import observe, restore_jobs
 from airlift.pacing import reserve
 from airlift.recovery import cut_off
@@ -126,7 +126,7 @@ def _note_stop(work: VaultWork, now_: Turn) -> None:
     text = f"Paused before wave {name}, {why}: airlift continue {work.recovery_id}"
     told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn)
     work.ledger.write(work.update(**values), told, holder=work.holder)
-    work.vault |= values
+    merge(work.vault, values)
 
 
 def _next(work: VaultWork, items: list[Record], now_: Turn, left: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.access import Access, ending, read_access, seconds_to_wait
 from airlift.aws import MPA_REGION, client
-from airlift.ledger import Change, Put, keyed, vote_key
+from airlift.ledger import Change, Put, keyed, merge, vote_key
 from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.timeline import entry
@@ -96,7 +96,7 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int)
         text = f"Access granted: {votes}"
         changes.append(entry(work.recovery_id, at, "granted", text, vault=work.vault_arn))
     work.ledger.write(work.update(**values), *changes, holder=work.holder)
-    work.vault |= values
+    merge(work.vault, values)
 
 
 def stamp_in(seconds: int) -> str:

@@ -11,7 +11,7 @@ from airlift.aws import client
 from airlift.errors import InvalidInput, ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import IN_FLIGHT, OUTCOMES, attempted, candidate_of, fresh_attempt, hold, told
-from airlift.ledger import Change, Record, Update, again_key, claim_key, item_key, recovery_key
+from airlift.ledger import Change, Record, Update, again_key, claim_key, item_key, merge, recovery_key
 from airlift.restore import family_of
 from airlift.runtime import is_transient
 from airlift.selecting import open_key
@@ -45,7 +45,7 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> None:
             for item in batch
         ]
         work.ledger.write(work.update(**counted), *closed, holder=work.holder)
-        work.vault |= counted
+        merge(work.vault, counted)
         for item in batch:
             del item["open"]
 
@@ -124,7 +124,7 @@ def reopen_wanted_again(work: VaultWork) -> None:
             if "open" not in item:
                 counted = _counted(work.vault, [item], -1)
                 changes.append(work.update(**counted))
-                work.vault |= counted
+                merge(work.vault, counted)
         changes.append(Update(again_key(work.recovery_id, arn), taken, only_if={"at": wish["at"], "takenAt": None}))
         work.ledger.write(*changes, holder=work.holder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airlift.failures import Cause, cause_of, decide
-from airlift.ledger import Change, Record, Update, item_key
+from airlift.ledger import Change, Record, Update, item_key, merge
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
 
@@ -34,7 +34,7 @@ def change(work: VaultWork, item: Record, values: dict[str, Any], *others: Chang
         only_if={"state": item["state"], "attempt": item["attempt"]},
     )
     work.ledger.write(update, *others, holder=work.holder)
-    item.update(values)
+    merge(item, values)
 
 
 def told(work: VaultWork, item: Record, kind: str, text: str) -> Change:

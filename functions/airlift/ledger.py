@@ -136,6 +136,13 @@ def keyed(key: tuple[str, str], **attributes: Any) -> Record:
     return {"pk": key[0], "sk": key[1], **{k: v for k, v in attributes.items() if v is not None}}
 
 
+def merge(record: Record, values: Mapping[str, Any]) -> None:
+    """Changes a record in memory as an `Update` with these values changes it in the ledger."""
+    record.update(values)
+    for name in [name for name, value in values.items() if value is None]:
+        record.pop(name)
+
+
 class Ledger:
     """Reads and conditional writes. `client` is a DynamoDB client."""
 

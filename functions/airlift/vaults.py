@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import AirliftError, Superseded, Unavailable
-from airlift.ledger import Conflict, Holder, Ledger, Record, Update, recovery_key, vault_key
+from airlift.ledger import Conflict, Holder, Ledger, Record, Update, merge, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
 from airlift.timeline import entry
@@ -46,7 +46,7 @@ class VaultWork:
     def save(self, **values: Any) -> None:
         """Changes the vault's record, here and in the ledger."""
         self.ledger.write(self.update(**values), holder=self.holder)
-        self.vault |= values
+        merge(self.vault, values)
 
     @contextmanager
     def ending(self) -> Iterator[None]:
