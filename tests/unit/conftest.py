@@ -102,7 +102,7 @@ def given(ledger: Ledger) -> Callable[..., None]:
 
 @pytest.fixture
 def work(ledger: Ledger, given: Callable[..., None]) -> Callable[..., VaultWork]:
-    """Makes the work on a vault whose recovery runs, over the items given and changed attributes of recovery, vault and plan."""
+    """Makes the work on a vault whose recovery runs: the items given, recovery, vault and plan with what is changed."""
 
     def make(*items: Record, recovery: Any = (), vault: Any = (), **plan: Any) -> VaultWork:
         document = json.dumps(domain.plan_document(**plan)).encode()

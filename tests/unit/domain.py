@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
     from airlift.ledger import Ledger
+    from airlift.vaults import VaultWork
 
 REGION = "ap-northeast-1"
 ACCOUNT = "111122223333"
@@ -137,6 +138,13 @@ def a_lock(execution_arn: str = EXECUTION, recovery_id: str = RECOVERY_ID, **att
     return keyed(lock_key(ACCOUNT), **values)
 
 
+def stored(work: VaultWork, record: Record) -> Record:
+    """A record as the ledger holds it now."""
+    found = work.ledger.get((record["pk"], record["sk"]))
+    assert found
+    return found
+
+
 def texts(ledger: Ledger, kind: str = "") -> list[str]:
     """The timeline's texts, of one kind or of all."""
     entries = ledger.query(recovery_key(RECOVERY_ID)[0], "TIMELINE#")
@@ -209,7 +217,7 @@ class Services:
             return self._made.get(service) or real(service, region)
 
         for name, module in list(sys.modules.items()):
-            if name.startswith("airlift.") and module.__dict__.get("client") is real:
+            if name.startswith("airlift.") and module is not aws and module.__dict__.get("client") is real:
                 monkeypatch.setattr(module, "client", client)
 
     def play(self, name: str, **answers: Any) -> Service:

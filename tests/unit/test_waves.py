@@ -66,9 +66,8 @@ def test_the_wave_that_failed_is_not_halted_by_itself() -> None:
 
 def test_a_pause_stands_before_a_wave_that_is_untouched_until_it_is_let_pass() -> None:
     pausing = the_plan(second={"pauseBefore": True})
-    assert turn(pausing, [a_bucket("b"), a_bucket("c")], {}, NONE, MOMENT) == Turn(
-        [], paused_before="buckets", stopped_at=1
-    )
+    paused = Turn([], paused_before="buckets", stopped_at=1)
+    assert turn(pausing, [a_bucket("b"), a_bucket("c")], {}, NONE, MOMENT) == paused
     assert names(turn(pausing, [a_bucket("b")], {}, frozenset({1}), MOMENT)) == ["b"]
     assert names(turn(pausing, [a_bucket("b", state="running"), a_bucket("c")], {}, NONE, MOMENT)) == ["c"]
     assert names(turn(pausing, [a_bucket("b", attempt=2), a_bucket("c")], {}, NONE, MOMENT)) == ["b", "c"]
