@@ -53,21 +53,20 @@ def _compare(story: Story, resource: Resource, item: dict[str, Any]) -> Comparis
 def table(comparisons: list[Comparison]) -> Table:
     """The closing table of the demo."""
     shown = Table(title="What came back", title_justify="left", expand=True, show_lines=True)
-    for heading in ("Resource", "Recovery point, and why this one", "Restored as", "Verified how", "Took", "Compared"):
-        shown.add_column(heading, overflow="fold", no_wrap=heading == "Took")
+    for heading, share in (("Resource, restored as", 4), ("Recovery point, and why", 4), ("Verified how", 5), ("Compared", 3)):
+        shown.add_column(heading, overflow="fold", ratio=share)
     for one in comparisons:
         item = one.item
         points = item.get("candidates") or [{}]
         point = points[int(item.get("candidate", 0))]
+        created = str(item.get("createdResourceArn", "nothing"))
+        words = f"{one.same:,} of {one.parts:,} the same"
         shown.add_row(
-            f"{one.resource.resource_type}\n{one.resource.name}",
-            f"{str(point.get('createdAt', '-'))[:16]}\n{item.get('chosenWhy', '')}",
-            Text(str(item.get("createdResourceArn", "-")).rpartition(":")[2].rpartition("/")[2]),
+            Text(f"{one.resource.resource_type} {one.resource.name}\n→ {created.rpartition(':')[2].rpartition('/')[2]}"),
+            Text(f"{str(point.get('createdAt', '-'))[:16]}Z\n{item.get('chosenWhy', '')}"),
             Text(str(item.get("validatedHow") or item.get("reason") or "-")),
-            duration(item.get("startedAt"), item.get("endedAt")),
-            f"[green]{one.same:,} of {one.parts:,} the same[/]"
-            if one.equal
-            else f"[red]{one.same:,} of {one.parts:,} the same; {'; '.join(one.differences[:3])}[/]",
+            Text(words if one.equal else f"{words}; {'; '.join(one.differences[:3])}", "green" if one.equal else "red")
+            + Text(f"\nin {duration(item.get('startedAt'), item.get('endedAt'))}", "default"),
         )
     return shown
 

@@ -36,7 +36,7 @@ class Demo:
 
     def say(self, words: str) -> None:
         """A line with the seconds since the start."""
-        self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {words}", highlight=False)
+        self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {words}", highlight=False, soft_wrap=True)
 
     def prepare(self) -> Story:
         """Airlift deployed into the recovery account, and the story told up to the finding; both at a time."""

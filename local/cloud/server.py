@@ -36,7 +36,7 @@ async def serve(port: int, behind: float) -> None:
     from hypercorn.config import Config
 
     from local.aws.settings import Settings
-    from local.cloud import appconfig, events, front, lambdas, workflows
+    from local.cloud import appconfig, events, front, keys, lambdas, workflows
     from local.cloud.story_clock import StoryClock
     from local.clock import WallClock
 
@@ -49,9 +49,8 @@ async def serve(port: int, behind: float) -> None:
     )
     world = front.make_world(port, clock, settings)
     front.install(world)
-    lambdas.install()
-    appconfig.install()
-    events.install()
+    for mended in (lambdas, appconfig, events, keys):
+        mended.install()
     workflows.Workflows(WallClock()).install()
 
     config = Config()
