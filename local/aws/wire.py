@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import boto3
@@ -152,7 +152,14 @@ class _RawBody(io.BytesIO):
             yield piece
 
 
-def install_botocore(front: Front, services: Sequence[str] = ("backup", "mpa", "ram")) -> Callable[[], None]:
+class Answers(Protocol):
+    """What `install_botocore` needs of a front; a stand-in lets clients outlive one."""
+
+    def handle(self, request: Request, /) -> Response:
+        """The service's answer. Raises ConnectionDropped."""
+
+
+def install_botocore(front: Answers, services: Sequence[str] = ("backup", "mpa", "ram")) -> Callable[[], None]:
     """Let boto3 clients made from now on in this process reach `front`; returns what undoes it.
 
     Handlers of `before-send.<service>` come before moto's of `before-send`.

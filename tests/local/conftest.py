@@ -9,26 +9,34 @@ from moto import mock_aws
 
 from local.aws import Settings, build_world, install_botocore
 from local.clock import VirtualClock
-from tests.local.story import Story, client
+from tests.local.story import Story, Switch, client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(scope="session")
+def switch() -> Iterator[Switch]:
+    """Clients are slow to make: they are made once, and reach the story of the moment."""
+    made = Switch()
+    uninstall = install_botocore(made)
+    yield made
+    uninstall()
+    client.cache_clear()
+
+
 @pytest.fixture
-def story() -> Iterator[Story]:
+def story(switch: Switch) -> Iterator[Story]:
     clock = VirtualClock()
     settings = Settings(seed=1)
     with mock_aws():
         made: list[Story] = []
-        world = build_world(
+        switch.world = build_world(
             clock,
             client,
             lambda _account, _region, event: made[0].events.append(event),
             settings,
             lambda caller, action, resources: made[0].authorize(caller, action, resources),
         )
-        made.append(Story(world, clock, settings))
-        uninstall = install_botocore(world.front)
+        made.append(Story(switch.world, clock, settings))
         yield made[0]
-        uninstall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,7 +15,7 @@ from local.aws.errors import AccessDenied
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from local.aws import Caller, Settings, World
+    from local.aws import Caller, Request, Response, Settings, World
     from local.clock import VirtualClock
 
 OWNER, RECOVERY, SECURITY, TEAM_OWNER = "111122223333", "444455556666", "777788889999", "999900001111"
@@ -28,15 +29,35 @@ TRUST = {
 }
 
 
+@cache
+def _session() -> Any:
+    return boto3.Session()
+
+
+@cache
 def client(service: str, account: str, region: str = REGION) -> Any:
-    """A boto3 client of an account: its id is the access key."""
-    session: Any = boto3.Session(aws_access_key_id=account, aws_secret_access_key="x", region_name=region)
-    made = session.client(service, config=Config(retries={"max_attempts": 0}))
+    """A boto3 client of an account, whose id is the access key; kept from test to test."""
+    made = _session().client(
+        service,
+        region_name=region,
+        aws_access_key_id=account,
+        aws_secret_access_key="x",
+        config=Config(retries={"max_attempts": 0}),
+    )
     # moto doesn't read the account from the key.
     made.meta.events.register(
         "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
     )
     return made
+
+
+class Switch:
+    """The front of whichever story is being told."""
+
+    world: World
+
+    def handle(self, request: Request) -> Response:
+        return self.world.front.handle(request)
 
 
 @dataclass

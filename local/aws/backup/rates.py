@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from local.aws.wire import Caller
 
 
+_WHOLE = 0.999
+"""A token, less what floating point takes from one who keeps exactly to the pace."""
+
+
 @dataclass
 class _Bucket:
     tokens: float
@@ -32,15 +36,14 @@ class Rates:
         if operation in settings.rates:
             rates.append((operation, settings.rates[operation]))
         buckets = [self._filled((caller.account, caller.region, name), rate) for name, rate in rates]
-        if any(bucket.tokens < 1 for bucket in buckets):
+        if any(bucket.tokens < _WHOLE for bucket in buckets):
             raise throttled("backup")
         for bucket in buckets:
-            bucket.tokens -= 1
+            bucket.tokens = max(0.0, bucket.tokens - 1)
 
     def _filled(self, key: tuple[str, str, str], rate: float) -> _Bucket:
         now = self._context.clock.now()
         bucket = self._buckets.setdefault(key, _Bucket(rate, now))
-        # Rounding keeps an exact pace of one call each 1/rate seconds from losing a token to floating point.
-        bucket.tokens = min(rate, round(bucket.tokens + (now - bucket.filled) * rate, 6))
+        bucket.tokens = min(rate, bucket.tokens + (now - bucket.filled) * rate)
         bucket.filled = now
         return bucket
