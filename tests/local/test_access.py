@@ -134,6 +134,14 @@ def test_without_start_session_the_vault_fails(story: Story) -> None:
     assert "MpaSessionArn" not in vault
 
 
+def test_tags_need_a_permission_of_their_own(story: Story) -> None:
+    story.prepare()
+    story.denied.add((RECOVERY, "backup:TagResource"))
+    with refused("AccessDeniedException", "backup:TagResource"):
+        story.request(BackupVaultTags={"recovery": "r-1"})
+    assert story.request() == "access"
+
+
 def test_without_the_permission_the_request_is_denied(story: Story) -> None:
     story.prepare()
     story.denied.add((RECOVERY, "backup:CreateRestoreAccessBackupVault"))

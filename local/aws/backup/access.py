@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from local.aws.model import Params
     from local.aws.mpa import Mpa
     from local.aws.mpa.sessions import Session
-    from local.aws.mpa.teams import Team
+    from local.aws.mpa.team import Team
 
 MAX_COMMENT = 200
 """GetSession's RequesterComment has at most 200 characters, so the request is held to it (inferred)."""
@@ -68,9 +68,11 @@ class Access:
         # The name, if none is given, follows the source vault's (devguide, requester tasks).
         suffix = f"-restore-access-{self._state.context.ids.hex(6)}"
         name = params.get("BackupVaultName") or source.name[: 50 - len(suffix)] + suffix
+        arn = vault_arn(caller.account, caller.region, name)
+        self._state.authorize_tags(caller, arn, params.get("BackupVaultTags", {}))
         vault = Vault(
             name,
-            vault_arn(caller.account, caller.region, name),
+            arn,
             caller.account,
             caller.region,
             RESTORE_ACCESS,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from local.aws.errors import AccessDenied, AwsError, invalid_parameter, not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.aws.context import Context
     from local.aws.wire import Caller
 
@@ -102,6 +104,11 @@ class State:
     def jobs(self, caller: Caller) -> Jobs:
         """The jobs of the caller's account and Region."""
         return self._jobs.setdefault((caller.account, caller.region), Jobs())
+
+    def authorize_tags(self, caller: Caller, arn: str, tags: Mapping[str, str]) -> None:
+        """Tags given at creation need backup:TagResource too (service-authorization reference)."""
+        if tags:
+            self.context.authorize(caller, "backup:TagResource", [arn])
 
     def vaults_of(self, caller: Caller) -> list[Vault]:
         """The vaults of the caller's account and Region."""

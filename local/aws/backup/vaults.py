@@ -54,6 +54,7 @@ class Vaults:
             if existing.kind == kind and request_id and existing.creator_request_id == request_id:
                 return existing
             raise already_exists(existing)
+        self._state.authorize_tags(caller, arn, params.get("BackupVaultTags", {}))
         vault = Vault(
             name, arn, caller.account, caller.region, kind, self._state.now(), request_id,
             key_arn=params.get("EncryptionKeyArn"), tags=dict(params.get("BackupVaultTags", {})),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local.aws.errors import AwsError
+from local.aws.mpa.identity import IdentitySources
 from local.aws.mpa.policies import Policies
 from local.aws.mpa.sessions import Sessions
 from local.aws.mpa.teams import Teams
@@ -28,10 +29,11 @@ class Mpa:
         mail: Callable[[dict[str, Any]], None],
         is_shared: Callable[[str, str], bool],
     ) -> None:
-        self.teams = Teams(context, mail, is_shared)
+        sources = IdentitySources(context)
+        self.teams = Teams(context, sources, mail, is_shared)
         self.sessions = Sessions(context, self.teams, mail)
         self.teams.sessions = self.sessions
-        self.service = Service((self.teams, self.sessions, Policies()), _resources, _admit)
+        self.service = Service((sources, self.teams, self.sessions, Policies()), _resources, _admit)
 
 
 def _admit(caller: Caller, _operation: str) -> None:

@@ -13,7 +13,8 @@ from local.aws.errors import AccessDenied, AwsError, not_found
 
 if TYPE_CHECKING:
     from local.aws.model import Params
-    from local.aws.mpa.teams import Team, Teams
+    from local.aws.mpa.team import Team
+    from local.aws.mpa.teams import Teams
     from local.aws.wire import Caller
 
 SESSION_SECONDS = 24 * 3600

@@ -1,17 +1,19 @@
-"""Identity sources and approval teams."""
+"""Approval teams: created, accepted, changed and deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.aws.context import Context, page
 from local.aws.errors import AccessDenied, AwsError, not_found
 from local.aws.mpa.policies import VERSIONS
+from local.aws.mpa.team import Approver, Change, Team, created, describe, listed
 
 if TYPE_CHECKING:
     from local.aws.model import Params
+    from local.aws.mpa.identity import IdentitySources
     from local.aws.mpa.sessions import Sessions
     from local.aws.wire import Caller
 
@@ -25,101 +27,16 @@ Mail = Callable[[dict[str, Any]], None]
 IsShared = Callable[[str, str], bool]
 
 
-@dataclass
-class Approver:
-    """One invitee of a team."""
-
-    approver_id: str
-    source_arn: str
-    status: str = "PENDING"
-    responded: float | None = None
-    activity: str | None = None
-    active_at: float | None = None
-
-
-@dataclass
-class Change:
-    """An update of a team that waits for approval and then for its invitees."""
-
-    threshold: int
-    description: str
-    approvers: dict[str, Approver]
-    version: str
-    initiated: float
-    code: str = "UPDATE_PENDING_APPROVAL"
-
-
-@dataclass
-class Team:
-    """An approval team; `approvers` by identity id."""
-
-    arn: str
-    name: str
-    owner: str
-    description: str
-    threshold: int
-    approvers: dict[str, Approver]
-    created: float
-    token: str | None = None
-    status: str = "PENDING"
-    code: str | None = "PENDING_ACTIVATION"
-    version: str = "1"
-    updated: float | None = None
-    change: Change | None = None
-    update_session: str | None = None
-    ended: list[Callable[[], None]] = field(default_factory=list)
-
-    def note_activity(self, identity: str, activity: str, when: float) -> None:
-        """Record what an approver did last."""
-        if identity in self.approvers:
-            self.approvers[identity].activity, self.approvers[identity].active_at = activity, when
-
-
 class Teams:
-    """Operations on identity sources and approval teams. `is_shared(team_arn, account)` is RAM's answer."""
+    """Operations on approval teams. `is_shared(team_arn, account)` is RAM's answer."""
 
-    def __init__(self, context: Context, mail: Mail, is_shared: IsShared) -> None:
+    def __init__(self, context: Context, sources: IdentitySources, mail: Mail, is_shared: IsShared) -> None:
         self._context = context
+        self._sources = sources
         self._mail = mail
         self._is_shared = is_shared
         self._teams: dict[str, Team] = {}
-        self._sources: dict[str, dict[str, Any]] = {}
         self.sessions: Sessions
-
-    # identity sources
-
-    def create_identity_source(self, caller: Caller, params: Params) -> Params:
-        """CreateIdentitySource: one an account (mpa-limits.html)."""
-        if caller.account in self._sources:
-            raise AwsError("ServiceQuotaExceededException", "The account has an identity source.", status=402)
-        center = params["IdentitySourceParameters"].get("IamIdentityCenter")
-        if center is None:
-            raise AwsError("ValidationException", "IamIdentityCenter is required.")
-        arn = f"arn:aws:mpa:us-east-1:{caller.account}:identity-source/{self._context.ids.uuid()}"
-        portal = {"ApprovalPortalUrl": f"https://mpa.{arn.rpartition('/')[2]}.portal.example"}
-        source = {
-            "IdentitySourceType": "IAM_IDENTITY_CENTER",
-            "IdentitySourceParameters": {"IamIdentityCenter": center | portal},
-            "IdentitySourceArn": arn,
-            "CreationTime": self._context.clock.now(),
-            "Status": "ACTIVE",
-        }
-        self._sources[caller.account] = source
-        return {name: source[name] for name in ("IdentitySourceType", "IdentitySourceArn", "CreationTime")}
-
-    def get_identity_source(self, caller: Caller, params: Params) -> Params:
-        """GetIdentitySource."""
-        source = self._sources.get(caller.account)
-        if source is None or source["IdentitySourceArn"] != params["IdentitySourceArn"]:
-            raise not_found(f"Identity source {params['IdentitySourceArn']}")
-        return source
-
-    def list_identity_sources(self, caller: Caller, _params: Params) -> Params:
-        """ListIdentitySources."""
-        source = self._sources.get(caller.account)
-        return {"IdentitySources": [source] if source else []}
-
-    # teams
 
     def create_approval_team(self, caller: Caller, params: Params) -> Params:
         """CreateApprovalTeam: PENDING until every invitee has accepted."""
@@ -127,7 +44,7 @@ class Teams:
         existing = self._teams.get(arn)
         if existing is not None:
             if params.get("ClientToken") and existing.token == params["ClientToken"]:
-                return _created(existing)
+                return created(existing)
             raise AwsError("ConflictException", f"Team {params['Name']} exists.", status=409)
         if sum(1 for team in self._teams.values() if team.owner == caller.account) >= MAX_TEAMS:
             raise AwsError("ServiceQuotaExceededException", f"At most {MAX_TEAMS} teams.", status=402)
@@ -150,34 +67,15 @@ class Teams:
         self._teams[arn] = team
         self._invite(team, approvers)
         self._context.after(INVITATION_SECONDS, lambda: self._close_invitations(team, approvers))
-        return _created(team)
+        return created(team)
 
     def get_approval_team(self, caller: Caller, params: Params) -> Params:
         """GetApprovalTeam, by the owner and by accounts the team is shared with."""
-        team = self.readable(caller, params["Arn"])
-        change = team.change
-        return _listed(team) | {
-            "Approvers": _approvers(team.approvers),
-            "UpdateSessionArn": team.update_session,
-            "VersionId": team.version,
-            "Policies": [{"PolicyArn": VERSIONS[0]}],
-            "LastUpdateTime": team.updated,
-            "PendingUpdate": change
-            and {
-                "VersionId": change.version,
-                "Description": change.description,
-                "ApprovalStrategy": {"MofN": {"MinApprovalsRequired": change.threshold}},
-                "NumberOfApprovers": len(change.approvers),
-                "Status": "PENDING",
-                "StatusCode": change.code,
-                "Approvers": _approvers(change.approvers),
-                "UpdateInitiationTime": change.initiated,
-            },
-        }
+        return describe(self.readable(caller, params["Arn"]))
 
     def list_approval_teams(self, caller: Caller, params: Params) -> Params:
         """ListApprovalTeams the caller's account owns."""
-        own = [_listed(team) for team in self._teams.values() if team.owner == caller.account]
+        own = [listed(team) for team in self._teams.values() if team.owner == caller.account]
         items, token = page(own, "Arn", params, 20, "ValidationException")
         return {"ApprovalTeams": items, "NextToken": token}
 
@@ -333,7 +231,7 @@ class Teams:
             )
 
     def _invitees(self, account: str, requested: Sequence[Mapping[str, str]]) -> dict[str, Approver]:
-        source = self._sources.get(account, {}).get("IdentitySourceArn")
+        source = self._sources.arn(account)
         if any(one["PrimaryIdentitySourceArn"] != source for one in requested):
             raise AwsError("ValidationException", "An approver's identity source is not this account's.")
         identities = [one["PrimaryIdentityId"] for one in requested]
@@ -386,35 +284,3 @@ def _threshold(strategy: Mapping[str, Any], approvers: int) -> int:
         message = f"MinApprovalsRequired must be from {MIN_THRESHOLD} to the number of approvers."
         raise AwsError("ValidationException", message)
     return wanted
-
-
-def _created(team: Team) -> Params:
-    return {"CreationTime": team.created, "Arn": team.arn, "Name": team.name, "VersionId": team.version}
-
-
-def _listed(team: Team) -> dict[str, Any]:
-    return {
-        "CreationTime": team.created,
-        "ApprovalStrategy": {"MofN": {"MinApprovalsRequired": team.threshold}},
-        "NumberOfApprovers": len(team.approvers),
-        "Arn": team.arn,
-        "Name": team.name,
-        "Description": team.description,
-        "Status": team.status,
-        "StatusCode": team.code,
-    }
-
-
-def _approvers(approvers: Mapping[str, Approver]) -> list[dict[str, Any]]:
-    return [
-        {
-            "ApproverId": one.approver_id,
-            "ResponseTime": one.responded,
-            "PrimaryIdentityId": identity,
-            "PrimaryIdentitySourceArn": one.source_arn,
-            "PrimaryIdentityStatus": one.status,
-            "LastActivity": one.activity,
-            "LastActivityTime": one.active_at,
-        }
-        for identity, one in approvers.items()
-    ]
