@@ -111,3 +111,8 @@ def test_what_backs_off_waits_for_its_time_and_says_how_long() -> None:
 
 def test_without_anything_to_do_there_is_nothing_to_start() -> None:
     assert turn(the_plan(), [an_item("a", state="held")], {}, NONE, MOMENT) == Turn([])
+
+
+def test_what_is_only_suspect_does_not_hold_its_type() -> None:
+    suspect = [an_item(f"s{n}", state="held", heldClass="suspect point") for n in range(3)]
+    assert names(turn(the_plan(), [*suspect, an_item("w")], {}, NONE, MOMENT)) == ["w"]

@@ -1,0 +1,190 @@
+"""One turn of the reconcile loop, over the ledger and what AWS Backup shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift.advancing import advance_restores
+from airlift.errors import OperatorNeeded, ResourcesNotRestored, VaultAccessRevoked
+from airlift.ledger import Update
+from airlift.values import stamp
+
+from tests.unit.domain import EXECUTION, NOW, RECOVERY_ID, ago, an_item, refused, stored, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airlift.vaults import VaultWork
+
+    from tests.unit.domain import Service, Services
+
+    Make = Callable[..., VaultWork]
+
+RUNNING: dict[str, Any] = {"state": "running", "jobId": "job-0", "startedAt": stamp(ago(minutes=2))}
+HELD: dict[str, Any] = {
+    "state": "held",
+    "heldIn": EXECUTION,
+    "heldAt": stamp(ago(minutes=9)),
+    "heldFrom": "running",
+    "heldClass": "key",
+    "reason": "no key",
+}
+HALT = [
+    {"name": "tables", "match": [{"names": ["none"]}], "onFailure": "halt"},
+    {"name": "rest", "match": [{"types": ["DynamoDB"]}]},
+]
+PAUSE = [{"name": "tables", "match": [{"types": ["DynamoDB"]}], "pauseBefore": True}]
+
+
+@pytest.fixture
+def backup(services: Services, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """AWS Backup with an open vault, where every job starts at once."""
+    monkeypatch.setattr("airlift.advancing.time.sleep", lambda _: None)
+    return services.play(
+        "backup",
+        list_restore_jobs={"RestoreJobs": []},
+        describe_backup_vault={"VaultState": "AVAILABLE"},
+        get_recovery_point_restore_metadata={},
+        start_restore_job={"RestoreJobId": "job-1"},
+    )
+
+
+def test_waiting_items_are_started_and_looked_at_again_soon(work: Make, backup: Service) -> None:
+    items = [an_item("a"), an_item("b")]
+    w = work(*items, vault={"rounds": 3})
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    assert [stored(w, item)["state"] for item in items] == ["running", "running"]
+    vault = stored(w, w.vault)
+    assert (vault["rounds"], vault["counts"], vault["waitingFor"]) == (
+        4,
+        {"waiting": 0, "running": 2, "held": 0},
+        "jobs",
+    )
+
+
+def test_no_more_is_started_than_the_pace_allows_and_the_rest_follows_at_once(
+    work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [an_item(resourceArn=f"arn:aws:s3:::b{n:02}", resourceType="S3") for n in range(12)]
+    w = work(*items)
+    monkeypatch.setattr("airlift.advancing._STARTING_FOR_SECONDS", 2)
+    started: list[str] = []
+    monkeypatch.setattr("airlift.advancing.start", lambda _work, item, *_: started.append(item["resourceArn"]))
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 0}
+    assert started == [item["resourceArn"] for item in items[:9]]  # 4.5 a second
+
+
+@pytest.mark.parametrize(("minutes", "wait"), [(0, 5), (2, 20), (10, 100), (60, 300)])
+def test_the_longer_nothing_happens_the_longer_the_wait(work: Make, backup: Service, minutes: int, wait: int) -> None:
+    item = an_item(**RUNNING | {"startedAt": stamp(ago(minutes=minutes))})
+    assert advance_restores(work(item)) == {"next": "wait", "waitSeconds": wait}
+
+
+def test_what_backs_off_is_looked_at_when_it_is_due(work: Make, backup: Service) -> None:
+    item = an_item(dueAt=NOW.timestamp() + 7)
+    assert advance_restores(work(item)) == {"next": "wait", "waitSeconds": 7}
+
+
+def test_a_vault_ends_when_nothing_is_open(work: Make, backup: Service) -> None:
+    w = work(an_item(state="validated"))
+    assert advance_restores(w) == {"next": "done", "waitSeconds": 0}
+    assert stored(w, w.vault)["ending"]["name"] == "VaultRecovered"
+
+
+def test_with_only_held_resources_the_operator_is_needed_and_told_why(work: Make, backup: Service) -> None:
+    with pytest.raises(OperatorNeeded, match="1 held, 0 waiting") as caught:
+        advance_restores(work(an_item(**HELD)))
+    assert "no key" in caught.value.what
+    assert f"airlift continue {RECOVERY_ID}" in caught.value.remedy
+
+
+def test_held_resources_wait_for_no_operator_while_others_run(work: Make, backup: Service) -> None:
+    assert advance_restores(work(an_item("a", **HELD), an_item("b", **RUNNING)))["next"] == "wait"
+
+
+def test_a_pause_waits_in_the_loop_until_the_operator_continues_after_it_began(work: Make, backup: Service) -> None:
+    item = an_item()
+    w = work(item, waves=PAUSE)
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    vault = stored(w, w.vault)
+    assert (vault["waitingFor"], vault["pausedWave"], vault["waitingSince"]) == ("continue", 0, stamp(NOW))
+    assert "airlift continue" in texts(w.ledger, "paused")[0]
+    paused = {"pausedWave": 0, "waitingSince": stamp(ago(minutes=10))}
+    for continued in (
+        {},
+        {"continuedAt": stamp(ago(minutes=11))},
+        {"continuedWave": "other", "continuedAt": stamp(NOW)},
+    ):
+        assert advance_restores(work(item, vault=paused, recovery=continued, waves=PAUSE))["waitSeconds"] == 100
+    assert backup.requests("start_restore_job") == []
+    w = work(
+        item, vault=paused, recovery={"continuedAt": stamp(ago(minutes=9)), "continuedWave": "tables"}, waves=PAUSE
+    )
+    advance_restores(w)
+    assert stored(w, item)["state"] == "running"
+    assert stored(w, w.vault)["passedWaves"] == [0]
+
+
+def test_a_halted_wave_ends_with_the_operator_who_may_let_it_pass(work: Make, backup: Service) -> None:
+    item = an_item(wave=1)
+    w = work(item, vault={"waveProblems": {"0": 1}}, waves=HALT)
+    with pytest.raises(OperatorNeeded, match="Wave tables halts the later ones"):
+        advance_restores(w)
+    w.ledger.write(Update((w.recovery["pk"], w.recovery["sk"]), {"continuedAt": "2026-11-24T08:00:00.001Z"}))
+    w.recovery = stored(w, w.recovery)
+    advance_restores(w)
+    assert stored(w, item)["state"] == "running"
+
+
+def test_when_access_is_lost_started_jobs_go_on_and_nothing_else_is_started(work: Make, backup: Service) -> None:
+    backup.answers["describe_backup_vault"] = refused("ResourceNotFoundException")
+    running, waiting = an_item("a", **RUNNING), an_item("b")
+    w = work(running, waiting)
+    assert advance_restores(w)["next"] == "wait"
+    assert stored(w, waiting)["heldClass"] == "access lost"
+    assert stored(w, running)["state"] == "running"
+    assert backup.requests("start_restore_job") == []
+    w.ledger.write(Update((running["pk"], running["sk"]), {"state": "validated"}))
+    with pytest.raises(VaultAccessRevoked, match=r"1 resource\(s\) were not started"):
+        advance_restores(w)
+
+
+@pytest.mark.parametrize("bound", [{"rounds": 2000}, {"grantedAt": stamp(ago(days=7, seconds=1))}])
+def test_the_loop_has_a_bound_from_which_a_resume_goes_on(work: Make, backup: Service, bound: Any) -> None:
+    item = an_item(**RUNNING)
+    with pytest.raises(OperatorNeeded, match="bound of 2000 rounds or 7 days"):
+        advance_restores(work(item, vault=bound))
+    resumed = {"resumedAt": stamp(ago(minutes=1))}
+    assert advance_restores(work(item, vault=bound | {"rounds": 0}, recovery=resumed))["next"] == "wait"
+
+
+def test_without_a_first_sign_it_waits_and_with_one_it_selects(work: Make, backup: Service) -> None:
+    unselected = {"selectedAt": None, "waitingFor": "firstSign", "waitingSince": stamp(ago(minutes=3))}
+    waiting = work(vault=unselected, recovery={"firstSign": None})
+    assert advance_restores(waiting) == {"next": "wait", "waitSeconds": 30}
+    known = work(vault=unselected, recovery={"firstSign": None, "operatorFirstSign": stamp(ago(hours=1))})
+    assert advance_restores(known) == {"next": "select", "waitSeconds": 0}
+    assert backup.asked == []
+
+
+@pytest.mark.parametrize("others", [[], [an_item("b", **RUNNING)]])
+def test_a_resource_that_can_not_be_started_after_all_ends_like_any_other(
+    work: Make, backup: Service, others: list[Any]
+) -> None:
+    item = an_item()
+    w = work(item, *others, recovery={"joinedFirstSign": stamp(ago(days=9))}, vault={"selected": 1 + len(others)})
+    assert advance_restores(w)["next"] == "wait"
+    assert stored(w, item)["state"] == "skipped"
+    if not others:
+        with pytest.raises(ResourcesNotRestored, match="has moved"):
+            advance_restores(w)
+
+
+def test_what_was_restored_from_after_the_first_sign_as_it_is_known_now_is_never_recovered(
+    work: Make, backup: Service
+) -> None:
+    item = an_item(state="validated", open=None)  # closed before the earlier sign was known
+    w = work(item, recovery={"joinedFirstSign": stamp(ago(hours=3))})
+    with pytest.raises((ResourcesNotRestored, OperatorNeeded), match="after the first sign"):
+        advance_restores(w)

@@ -1,0 +1,202 @@
+"""Outcomes become final and are counted once; the operator may open them again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift.collecting import collect, finish, reopen_wanted_again
+from airlift.errors import ResourcesNotRestored
+from airlift.ledger import Conflict, Update, again_key, claim_key, keyed
+from airlift.values import stamp
+
+from tests.unit.domain import (
+    NOW,
+    RECOVERY_ID,
+    SECOND_VAULT,
+    VAULT,
+    ago,
+    an_item,
+    point_arn,
+    refused,
+    stored,
+    table_arn,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airlift.vaults import VaultWork
+
+    from tests.unit.domain import Services
+
+    Make = Callable[..., VaultWork]
+
+CUT = ago(minutes=45)
+DONE: dict[str, Any] = {"jobId": "job-1", "createdResourceArn": "arn:x", "endedAt": stamp(ago(minutes=5))}
+
+
+def closed(name: str, **attributes: Any) -> Any:
+    return an_item(name, open=None, **DONE | attributes)
+
+
+def a_wish(name: str = "orders", **attributes: Any) -> Any:
+    arn = table_arn(name)
+    return keyed(again_key(RECOVERY_ID, arn), resourceArn=arn, at=stamp(NOW), **attributes)
+
+
+def test_outcomes_leave_the_open_items_and_are_counted_by_state_wave_and_type(work: Make) -> None:
+    items = [
+        an_item("a", state="validated"),
+        an_item("b", state="restored"),
+        an_item("c", state="failed", wave=1),
+        an_item("d", state="skipped", wave=1, candidates=[]),
+        an_item("e", state="skipped", wave=1, candidates=[], wanted=False),
+        an_item("f", state="running"),
+        an_item("g", state="held"),
+    ]
+    w = work(*items)
+    collect(w, items, CUT)
+    assert [item["resourceArn"] for item in items if "open" in item] == [table_arn("f"), table_arn("g")]
+    assert ["open" in stored(w, item) for item in items] == [False] * 5 + [True] * 2
+    vault = stored(w, w.vault)
+    assert vault["counts"] == {"validated": 1, "restored": 1, "failed": 1, "skipped": 2}
+    assert vault["waveProblems"] == {"0": 1, "1": 2}
+    assert vault["restoredByType"] == {"DynamoDB": 2}
+    collect(w, [item for item in items if "open" in item], CUT)
+    assert stored(w, w.vault)["counts"] == vault["counts"]
+
+
+def test_an_item_is_counted_once_whoever_repeats_the_step(work: Make) -> None:
+    item = an_item(state="validated")
+    w = work(item)
+    collect(w, [dict(item)], CUT)
+    with pytest.raises(Conflict):
+        collect(w, [dict(item)], CUT)
+    assert stored(w, w.vault)["counts"] == {"validated": 1}
+
+
+def test_more_outcomes_than_a_transaction_takes_are_counted_in_several(
+    work: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airlift.collecting._PER_WRITE", 2)
+    items = [an_item(f"t{n}", state="validated") for n in range(5)]
+    w = work(*items)
+    collect(w, items, CUT)
+    assert stored(w, w.vault)["counts"] == {"validated": 5}
+    assert not any("open" in stored(w, item) for item in items)
+
+
+def test_what_was_restored_from_after_a_first_sign_that_has_moved_is_suspect(work: Make) -> None:
+    early = ago(hours=1, seconds=1)
+    new, old = an_item("new", state="validated"), an_item("old", state="restored", candidate=1)
+    chosen = an_item("chosen", state="validated")
+    chosen["candidates"][0]["chosen"] = True
+    w = work(new, old, chosen)
+    collect(w, [new, old, chosen], early)
+    held = stored(w, new)
+    assert (held["state"], held["heldClass"], held["heldFrom"]) == ("held", "suspect point", "validated")
+    assert f"restored from {stamp(ago(hours=1))}, after the first sign" in held["reason"]
+    assert held["attempts"][0]["recoveryPointArn"] == point_arn("new")
+    assert "open" in held
+    assert not {"open"} & (stored(w, old).keys() | stored(w, chosen).keys())
+
+
+def test_a_vault_is_recovered_when_all_that_is_wanted_is_validated(work: Make) -> None:
+    unwanted = closed("b", state="skipped", candidates=[], wanted=False)
+    w = work(closed("a", state="validated"), unwanted, vault={"selected": 2})
+    assert finish(w)["next"] == "done"
+    vault = stored(w, w.vault)
+    assert (vault["state"], vault["ending"]["name"]) == ("ENDED", "VaultRecovered")
+    assert vault["ending"]["cause"] == "1 skipped, 1 validated"
+
+
+@pytest.mark.parametrize(
+    ("second", "selected"),
+    [
+        (closed("b", state="restored", reason="no item could be read"), 2),
+        (closed("b", state="failed", reason="no usable point is left"), 2),
+        (closed("b", state="skipped", candidates=[], reason="no usable point"), 2),
+        (closed("b", state="validated"), 3),
+        (closed("b", state="running", wanted=False), 2),
+    ],
+)
+def test_a_vault_is_not_recovered_while_anything_is_missing(work: Make, second: Any, selected: int) -> None:
+    w = work(closed("a", state="validated"), second, vault={"selected": selected})
+    with pytest.raises(ResourcesNotRestored, match=f"of {selected} selected") as caught:
+        finish(w)
+    if "reason" in second:
+        assert f"{second['resourceArn']} {second['state']}: {second['reason']}" in caught.value.what
+    assert RECOVERY_ID in caught.value.remedy
+
+
+def test_a_resource_that_is_wanted_again_opens_as_a_new_attempt_and_is_counted_no_more(work: Make) -> None:
+    item = closed("orders", state="restored", reason="not validated")
+    counts = {"counts": {"restored": 2}, "waveProblems": {"0": 1}, "restoredByType": {"DynamoDB": 2}}
+    w = work(item, a_wish(), vault=counts)
+    reopen_wanted_again(w)
+    now = stored(w, item)
+    assert (now["state"], now["attempt"], now["candidate"]) == ("waiting", 2, 0)
+    assert now["open"] == f"0000#0000#{table_arn('orders')}"
+    assert now["attempts"][0].items() >= {"jobId": "job-1", "status": "RESTORED", "createdResourceArn": "arn:x"}.items()
+    vault = stored(w, w.vault)
+    assert (vault["counts"], vault["waveProblems"], vault["restoredByType"]) == ({"restored": 1}, {}, {"DynamoDB": 1})
+    assert "takenAt" in stored(w, a_wish())
+    reopen_wanted_again(w)
+    assert stored(w, item)["attempt"] == 2
+
+
+def test_a_wish_waits_until_the_resource_has_an_outcome(work: Make) -> None:
+    item = an_item(state="running", jobId="job-1")
+    w = work(item, a_wish())
+    reopen_wanted_again(w)
+    assert stored(w, item)["state"] == "running"
+    assert "takenAt" not in stored(w, a_wish())
+
+
+def test_the_point_that_the_operator_names_goes_first(work: Make, services: Services) -> None:
+    described = {"CreationDate": NOW, "BackupSizeInBytes": 5, "ResourceArn": table_arn("orders")}
+    aws = services.play("backup", describe_recovery_point=described)
+    item = closed("orders", state="skipped", candidates=[], reason="no usable point")
+    w = work(item, a_wish(recoveryPointArn=point_arn("named")))
+    reopen_wanted_again(w)
+    now = stored(w, item)
+    assert now["candidates"] == [
+        {"arn": point_arn("named"), "createdAt": stamp(NOW), "sizeBytes": 5, "chosen": True},
+    ]
+    assert (now["chosenWhy"], now["state"]) == ("chosen by the operator", "waiting")
+    assert now["attempts"] == []
+    assert aws.requests("describe_recovery_point")[0]["BackupVaultName"] == w.vault["restoreAccessBackupVaultName"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (refused("ResourceNotFoundException"), "DynamoDB", "can't be read: ResourceNotFoundException"),
+        ({"CreationDate": NOW, "ResourceArn": table_arn("others")}, "DynamoDB", f"is one of {table_arn('others')}"),
+        ({}, "Neptune", "type Neptune is not restored by Airlift"),
+    ],
+)
+def test_a_wish_that_can_not_be_granted_is_refused_with_words_and_changes_nothing(
+    work: Make, services: Services, answer: Any, kind: str, words: str
+) -> None:
+    services.play("backup", describe_recovery_point=answer)
+    item = closed("orders", state="skipped", resourceType=kind)
+    w = work(item, a_wish(recoveryPointArn=point_arn("named")))
+    reopen_wanted_again(w)
+    assert stored(w, item) == item
+    assert words in stored(w, a_wish())["refused"]
+    assert words in texts(w.ledger, "again")[0]
+
+
+def test_of_two_vaults_only_the_one_that_restores_the_resource_takes_the_wish(work: Make) -> None:
+    item = closed("orders", state="skipped", candidates=[], wanted=False)
+    claim = keyed(claim_key(RECOVERY_ID, table_arn("orders")), vault=SECOND_VAULT)
+    w = work(item, a_wish(), claim)
+    reopen_wanted_again(w)
+    assert stored(w, item) == item
+    assert "takenAt" not in stored(w, a_wish())
+    w.ledger.write(Update((claim["pk"], claim["sk"]), {"vault": VAULT}))
+    reopen_wanted_again(w)
+    assert stored(w, item)["state"] == "waiting"
