@@ -13,7 +13,7 @@ from local.asl.tasks import LambdaResult
 
 _MARK = "\x1e"
 _FAILED = '"error": str(e), "trace": traceback.format_exc()'
-_NAMED = '"error": type(e).__name__ + "\\\\x1e" + str(e), "trace": traceback.format_exc()'
+_NAMED = '"error": type(e).__name__ + "\\x1e" + str(e), "trace": traceback.format_exc()'
 
 
 def install() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.services import sts
 
@@ -61,3 +62,44 @@ def authorize(caller: Caller, action: str, resources: Sequence[str]) -> None:
             )
 
 
+def install() -> None:
+    """Let IAM see the resource of calls where ministack only says "*"."""
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, Any],
+        region: str,
+        account: str,
+    ) -> str:
+        found = str(extract(service, method, path, headers, body, query, region, account))
+        if found == "*" and service in _MISSED:
+            return _MISSED[service](path, body, query, f"{region}:{account}") or found
+        return found
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _tagged_table(_path: str, body: bytes, _query: Mapping[str, Any], _where: str) -> str | None:
+    """DynamoDB's operations on tags name a table by its ARN."""
+    arn: str | None = json.loads(body or b"{}").get("ResourceArn")
+    return arn
+
+
+def _tagged_volume(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
+    """EC2's CreateTags names a resource by its id."""
+    named = str(next(iter(query.get("ResourceId.1") or [""]), ""))
+    return f"arn:aws:ec2:{where}:volume/{named}" if named.startswith("vol-") else None
+
+
+def _file_system(path: str, body: bytes, query: Mapping[str, Any], where: str) -> str | None:
+    """EFS names its file system in the path, in the query or in the body."""
+    found = re.search(r"fs-[0-9a-f]+", f"{path} {query} {body.decode()}")
+    return f"arn:aws:elasticfilesystem:{where}:file-system/{found[0]}" if found else None
+
+
+_MISSED = {"dynamodb": _tagged_table, "ec2": _tagged_volume, "elasticfilesystem": _file_system}

@@ -36,7 +36,7 @@ async def serve(port: int, behind: float) -> None:
     from hypercorn.config import Config
 
     from local.aws.settings import Settings
-    from local.cloud import appconfig, events, front, keys, lambdas, workflows
+    from local.cloud import appconfig, events, front, keys, lambdas, permissions, workflows
     from local.cloud.story_clock import StoryClock
     from local.clock import WallClock
 
@@ -49,7 +49,7 @@ async def serve(port: int, behind: float) -> None:
     )
     world = front.make_world(port, clock, settings)
     front.install(world)
-    for mended in (lambdas, appconfig, events, keys):
+    for mended in (permissions, lambdas, appconfig, events, keys):
         mended.install()
     workflows.Workflows(WallClock()).install()
 
