@@ -1,0 +1,219 @@
+"""Every ending closes: report, message, ending and lock; once, and by whoever notices first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift import aws
+from airlift.closing import close_by_status, close_ended_recovery
+from airlift.ledger import Ledger, execution_key, keyed, lock_key, recovery_key, vault_key
+
+from tests.unit.domain import (
+    ACCOUNT,
+    BUCKET,
+    EVENT,
+    EXECUTION,
+    RECOVERY_ID,
+    SECOND_EXECUTION,
+    VAULT,
+    a_lock,
+    a_recovery,
+    a_vault,
+    refused,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.domain import Service, Services
+
+CHILD = EXECUTION.replace("airlift-recovery", "airlift-vault-recovery").replace("first", f"{RECOVERY_ID}-0-01234567")
+GOOD = {"name": "VaultRecovered", "cause": "3 validated", "at": "x"}
+SERVED = keyed(execution_key(EXECUTION), recoveryId=RECOVERY_ID, account=ACCOUNT)
+
+
+@pytest.fixture
+def people(services: Services) -> Service:
+    """The people topic."""
+    return services.play("sns", publish={})
+
+
+@pytest.fixture
+def states(services: Services) -> Service:
+    """Step Functions, where the vault's execution runs."""
+    return services.play("stepfunctions", describe_execution={"status": "RUNNING"}, stop_execution={})
+
+
+def recovery(ledger: Ledger) -> dict[str, Any]:
+    return ledger.get(recovery_key(RECOVERY_ID)) or {}
+
+
+def test_the_normal_end_reports_tells_people_and_frees_the_lock(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert (answer["outcome"], answer["recoveryId"]) == ("Recovered", RECOVERY_ID)
+    record = recovery(ledger)
+    assert (record["state"], record["outcome"], record["cause"]) == ("ENDED", "Recovered", answer["cause"])
+    report = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=record["reportKey"])["Body"].read())
+    assert report["outcome"] == "Recovered"
+    assert ledger.get(lock_key(ACCOUNT)) is None
+    [message] = people.requests("publish")
+    assert message["Subject"] == f"Airlift: {RECOVERY_ID} Recovered"
+    assert record["reportKey"] in message["Message"]
+    assert len(texts(ledger, "closed")) == 1
+
+
+def test_a_repeated_close_says_the_same_and_tells_nobody_twice(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    first = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {}) == first
+    assert len(people.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "name", "cause"),
+    [
+        (
+            {"error": "PlanUnreadable", "cause": '{"errorMessage": "No plan.", "errorType": "x"}'},
+            "PlanUnreadable",
+            "No plan.",
+        ),
+        ({"error": "States.Timeout", "cause": "no JSON"}, "States.Timeout", "no JSON"),
+        ({"error": "X", "cause": '["list"]'}, "X", '["list"]'),
+        ({"error": "X"}, "X", "no cause given"),
+    ],
+)
+def test_what_the_workflow_caught_is_the_ending_whatever_the_vaults_say(
+    ledger: Ledger, given: Callable[..., None], people: Service, ended: Any, name: str, cause: str
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, ended)
+    assert (answer["outcome"], answer["cause"]) == (name, cause)
+
+
+@pytest.mark.parametrize("lock", [[], [a_lock(SECOND_EXECUTION)]])
+def test_who_no_longer_holds_the_lock_closes_nothing(
+    ledger: Ledger, given: Callable[..., None], people: Service, lock: list[Any]
+) -> None:
+    given(*lock, a_recovery(), a_vault(ending=GOOD))
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Superseded"
+    assert recovery(ledger)["state"] == "RUNNING"
+    assert people.asked == []
+
+
+def test_what_fails_before_the_lock_is_freed_leaves_it_to_be_done_again(
+    ledger: Ledger, given: Callable[..., None], services: Services
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    topic = services.play("sns", publish=refused("InternalError", "", 500))
+    with pytest.raises(Exception, match="InternalError"):
+        close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert ledger.get(lock_key(ACCOUNT))
+    assert recovery(ledger)["state"] == "RUNNING"
+    topic.answers["publish"] = {}
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        ({"status": "ABORTED", "error": "Stopped", "cause": "wrong account"}, "Stopped"),
+        ({"status": "ABORTED"}, "Stopped"),
+        ({"status": "TIMED_OUT"}, "TimedOut"),
+        ({"status": "FAILED", "error": "States.Runtime", "cause": "x"}, "States.Runtime"),
+        ({}, "Stopped"),  # only the ARN is known: Step Functions is asked
+    ],
+)
+def test_an_execution_that_ended_otherwise_is_closed_and_its_children_are_stopped(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service, status: Any, name: str
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(), SERVED)
+    states.answers["describe_execution"] = lambda executionArn: {  # noqa: N803
+        "status": "RUNNING" if executionArn == CHILD else "ABORTED"
+    }
+    answer = close_by_status(ledger, EXECUTION, status)
+    assert answer["outcome"] == name
+    assert f"airlift resume {RECOVERY_ID}" in answer["cause"]
+    assert [request["executionArn"] for request in states.requests("stop_execution")] == [CHILD]
+    assert (ledger.get(vault_key(RECOVERY_ID, VAULT)) or {})["ending"]["name"] == "Stopped"
+    assert ledger.get(lock_key(ACCOUNT)) is None
+    assert recovery(ledger)["state"] == "ENDED"
+
+
+def test_a_child_that_never_began_does_not_keep_its_parent_from_closing(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(), SERVED)
+    states.answers["describe_execution"] = states.error("ExecutionDoesNotExist")
+    assert close_by_status(ledger, EXECUTION, {"status": "ABORTED"})["outcome"] == "Stopped"
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        ([], "nothing to close"),
+        ([SERVED], "closed before"),
+        ([SERVED, a_lock(SECOND_EXECUTION)], "closed before"),
+        ([SERVED, a_lock()], "still running"),
+    ],
+)
+def test_only_what_still_holds_the_lock_and_does_not_run_is_closed(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service, records: Any, outcome: str
+) -> None:
+    if records:
+        given(*records)
+    assert close_by_status(ledger, EXECUTION, {}) == {"outcome": outcome}
+    assert people.asked == []
+
+
+def child_status(**told: Any) -> dict[str, Any]:
+    return {"status": "ABORTED", "input": json.dumps(EVENT), **told}
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [({}, "Stopped"), ({"status": "FAILED", "error": "States.Runtime", "cause": "x"}, "States.Runtime")],
+)
+def test_a_vaults_ending_that_it_could_not_write_itself_is_recorded(
+    ledger: Ledger, given: Callable[..., None], told: Any, name: str
+) -> None:
+    given(a_lock(), a_recovery(), a_vault())
+    assert close_by_status(ledger, CHILD, child_status(**told)) == {"outcome": "recorded"}
+    vault = ledger.get(vault_key(RECOVERY_ID, VAULT)) or {}
+    assert (vault["state"], vault["ending"]["name"]) == ("ENDED", name)
+    assert ledger.get(lock_key(ACCOUNT))
+
+
+@pytest.mark.parametrize(
+    ("records", "given_input", "outcome"),
+    [
+        ([a_lock(), a_vault(ending=GOOD)], json.dumps(EVENT), "recorded before"),
+        ([a_lock(SECOND_EXECUTION), a_vault()], json.dumps(EVENT), "recorded before"),
+        ([a_vault()], json.dumps(EVENT), "recorded before"),
+        ([a_lock()], json.dumps(EVENT), "recorded before"),
+        ([a_lock(), a_vault()], "{}", "not an execution of Airlift's"),
+    ],
+)
+def test_a_vaults_recorded_ending_is_never_written_over(
+    ledger: Ledger, given: Callable[..., None], records: Any, given_input: str, outcome: str
+) -> None:
+    given(*records)
+    before = ledger.get(vault_key(RECOVERY_ID, VAULT))
+    assert close_by_status(ledger, CHILD, child_status(input=given_input)) == {"outcome": outcome}
+    assert ledger.get(vault_key(RECOVERY_ID, VAULT)) == before
+
+
+def test_an_execution_that_step_functions_has_forgotten_is_closed(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(), SERVED)
+    states.answers["describe_execution"] = states.error("ExecutionDoesNotExist")
+    assert close_by_status(ledger, EXECUTION, {})["outcome"] == "Stopped"
+    assert ledger.get(lock_key(ACCOUNT)) is None
