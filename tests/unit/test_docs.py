@@ -1,0 +1,149 @@
+"""The documents keep up with the code: links, errors, inferences, commands and parameters."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import botocore.session
+import pytest
+import typer.main
+import yaml
+from airlift import errors
+from airlift_cli.main import app
+from botocore import xform_name
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md")])
+CHECKLIST = (ROOT / "docs/real-aws-checklist.md").read_text()
+ROWS = [line for line in CHECKLIST.splitlines() if line.startswith("| ") and " how to verify " not in line]
+_GLOBAL = {"region", "query", "output", "profile"}
+_SERVICES = {"s3api": "s3"}
+
+
+def _names(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it: lower case, spaces to hyphens, punctuation gone."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def _anchors(document: Path) -> set[str]:
+    return {_anchor(line.lstrip("#")) for line in document.read_text().splitlines() if line.startswith("#")}
+
+
+def _code(document: Path) -> list[str]:
+    """All inline code and all lines of shell blocks, continued lines joined."""
+    text = document.read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return lines + re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def _commands(document: Path, program: str) -> list[list[str]]:
+    code = (line for line in _code(document) if line.startswith(f"{program} "))
+    return [shlex.split(line, comments=True) for line in code]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
+def test_links_resolve(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (document.parent / path).resolve() if path else document
+        assert linked.exists(), f"{target} leads nowhere"
+        assert not anchor or anchor in _anchors(linked), f"{target}: no such heading"
+
+
+def test_every_file_with_an_inference_has_a_row_in_the_checklist() -> None:
+    marked = [
+        str(path.relative_to(ROOT))
+        for folder in ("functions", "local")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if re.search(r"\binferred\b", path.read_text())
+    ]
+    assert marked
+    missing = [path for path in marked if not any(path in row for row in ROWS)]
+    assert not missing, "docs/real-aws-checklist.md has no row for these"
+
+
+def _defined(path: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    names = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return names | set(re.findall(r"^([A-Z_]+)\b.*=", path.read_text(), re.MULTILINE))
+
+
+def test_places_that_the_checklist_names_exist() -> None:
+    places = re.findall(r"`((?:functions|local)/[\w/.]+\.py):(\w+)`", CHECKLIST)
+    assert places
+    assert not [f"{path}:{name}" for path, name in places if name not in _defined(ROOT / path)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:50])
+def test_rows_of_the_checklist_are_whole(row: str) -> None:
+    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+    assert len(cells) == 5
+    assert all(cells)
+
+
+def test_every_error_has_a_row_in_the_runbook() -> None:
+    rows = [line for line in (ROOT / "docs/runbook.md").read_text().splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    defined = {
+        name
+        for name, error in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(error, errors.AirliftError) and error is not errors.AirliftError
+    }
+    assert defined - named == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
+def test_aws_commands_are_as_botocore_knows_them(document: Path) -> None:
+    session = botocore.session.get_session()
+    for command in _commands(document, "aws"):
+        _, service, operation, *arguments = command
+        model = session.get_service_model(_SERVICES.get(service, service))
+        known = {xform_name(name, "-"): name for name in model.operation_names}
+        assert operation in known, " ".join(command)
+        members = model.operation_model(known[operation]).input_shape.members
+        options = {xform_name(name, "-") for name in members} | _GLOBAL
+        given = {word[2:] for word in arguments if word.startswith("--")}
+        assert given <= options, " ".join(command)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
+def test_airlift_commands_exist(document: Path) -> None:
+    top = typer.main.get_command(app)
+    for command in _commands(document, "airlift"):
+        current, common = top, {option for parameter in top.params for option in parameter.opts}
+        for word in command[1:]:
+            if hasattr(current, "commands"):
+                assert word.startswith("-") or word in current.commands, " ".join(command)
+                current = current.commands.get(word, current)
+            elif word.startswith("--"):
+                options = common | {option for parameter in current.params for option in parameter.opts}
+                assert word in options, " ".join(command)
+
+
+def test_the_guide_explains_every_parameter_of_the_template() -> None:
+    template = (ROOT / "template.yaml").read_text()
+    parameters = yaml.safe_load(template[template.index("Parameters:") : template.index("\nConditions:")])["Parameters"]
+    guide = (ROOT / "docs/guide.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) >= set(parameters)
+
+
+def test_the_architecture_shows_every_state() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    states = {
+        name
+        for machine in ROOT.glob("statemachine/*.asl.json")
+        for name, state in yaml.safe_load(machine.read_text())["States"].items()
+        if state["Type"] in ("Task", "Map", "Succeed")
+    }
+    assert not [name for name in states if not re.search(rf"\b{name}\b", text)]
