@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airlift.access import read_access
+from airlift.approving import next_request
 from airlift.arns import Arn
 from airlift.collecting import collect, finish, reopen_wanted_again
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
 from airlift.failures import Cause
-from airlift.items import IN_FLIGHT, hold
+from airlift.items import ACCESS_LOST, IN_FLIGHT, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import observe, restore_jobs
 from airlift.pacing import reserve
 from airlift.recovery import cut_off
+from airlift.replanning import follow_new_plan
 from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.starting import Jobs, start
@@ -27,12 +30,10 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 _STARTING_FOR_SECONDS = 50
-_ROUNDS = 2000
-_DAYS = timedelta(days=7)
 _SHORTEST, _LONGEST = 5, 300
 _SETTLING_LOOK = 10
 _ACCESS_LOST = Cause(
-    "environment", "access lost", "`airlift resume {recovery}` asks for access anew and starts what is left."
+    "environment", ACCESS_LOST, "`airlift resume {recovery}` asks for access anew and starts what is left."
 )
 
 
@@ -45,21 +46,35 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     if not work.vault.get("selectedAt"):
         return _wait_for_first_sign(work, cut)
     cut = cut or parse_time(work.recovery["createdAt"])
+    follow_new_plan(work)
+    rounds = work.count_round()
     reopen_wanted_again(work)
     items = list(work.ledger.query(_partition(work), index=OPEN_INDEX))
     jobs = restore_jobs(work, items)
     observe(work, items, jobs)
-    collect(work, items, cut)
-    items = [item for item in items if "open" in item]
+    items = collect(work, items, cut)
     if not items:
-        return finish(work)
+        return finish(work, cut)
     passed = _passed_waves(work)
-    now_ = turn(work.plan, items, work.vault, passed, now().timestamp())
+    now_ = turn(work.plan, items, work.vault, passed, now().timestamp(), _elsewhere(jobs, items))
     left = _start(work, now_, jobs, cut)
+    items = collect(work, items, cut)
+    if not items:
+        return finish(work, cut)
     _note_stop(work, now_)
     answer = _next(work, items, now_, left)
-    _record(work, items, now_, answer)
+    _record(work, items, now_, answer, rounds)
     return answer
+
+
+def _elsewhere(jobs: Jobs, items: list[Record]) -> Counter[str]:
+    """Jobs that run in the account beside this vault's, by type: quotas of a type are the account's."""
+    own = {item.get("jobId") for item in items}
+    return Counter(
+        str(job.get("ResourceType"))
+        for job_id, job in jobs.items()
+        if job["Status"] in ("PENDING", "RUNNING") and job_id not in own
+    )
 
 
 def _partition(work: VaultWork) -> str:
@@ -69,10 +84,10 @@ def _partition(work: VaultWork) -> str:
 def _wait_for_first_sign(work: VaultWork, cut: datetime | None) -> dict[str, Any]:
     if cut is not None:
         return {"next": "select", "waitSeconds": 0}
-    _bounded(work)
+    rounds = work.count_round()
     waited = _since(work.vault.get("waitingSince", stamp(now())))
-    wait = int(min(60, max(_SHORTEST, waited / 6)))
-    work.save(rounds=work.vault.get("rounds", 0) + 1, nextLookAt=_in(wait))
+    wait = int(min(_LONGEST, max(_SHORTEST, waited / 6)))
+    work.save(rounds=rounds, nextLookAt=_in(wait))
     return {"next": "wait", "waitSeconds": wait}
 
 
@@ -82,24 +97,31 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> int:
         return 0
     access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
     if access.state != "granted":
-        _access_lost(work, now_)
+        _access_lost(work, now_, jobs, cut)
         return 0
     region = Arn.parse(work.holder.execution_arn).region
     slots = reserve(work.ledger, region, len(now_.startable), now(), _STARTING_FOR_SECONDS)
+    begun = 0
     for item, slot in zip(now_.startable, slots, strict=False):
+        if work.time_is_up():
+            break
+        begun += 1
         time.sleep(max(0.0, slot - now().timestamp()))
         try:
             start(work, item, jobs, cut)
         except Conflict:
             logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
-    return len(now_.startable) - len(slots)
+    return len(now_.startable) - begun
 
 
-def _access_lost(work: VaultWork, now_: Turn) -> None:
+def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None:
     """The vault was revoked or deleted: started jobs go on, the rest is recorded as not started."""
     work.save(accessLost=True)
     for item in now_.startable:
-        hold(work, item, "access to the vault was lost before it was started", _ACCESS_LOST, item["attempts"])
+        if item["state"] == "starting":
+            start(work, item, jobs, cut)  # its lost call may have made a job, which must not be forgotten
+        else:
+            hold(work, item, "access to the vault was lost before it was started", _ACCESS_LOST, item["attempts"])
 
 
 def _passed_waves(work: VaultWork) -> frozenset[int]:
@@ -130,11 +152,13 @@ def _note_stop(work: VaultWork, now_: Turn) -> None:
 
 
 def _next(work: VaultWork, items: list[Record], now_: Turn, left: int) -> dict[str, Any]:
-    _bounded(work)
     states = {item["state"] for item in items}
-    if left or (now_.startable and not states & IN_FLIGHT and "waiting" in states and now_.due_in is None):
-        return {"next": "wait", "waitSeconds": 0 if left else _SHORTEST}
-    if not states & IN_FLIGHT and now_.due_in is None and not now_.paused_before:
+    flying = bool(states & IN_FLIGHT)
+    if left:
+        return {"next": "wait", "waitSeconds": 0 if flying else _SHORTEST}
+    if now_.startable and not flying and "waiting" in states:
+        return {"next": "wait", "waitSeconds": _SHORTEST}  # a wave has ended without a job; the next one's turn
+    if not flying and now_.due_in is None and not now_.limited and not now_.paused_before:
         _operator_needed(work, items, now_)
     wait = min(_LONGEST, max(_SHORTEST, _since(_quiet_since(work, items)) / 6))
     if "settling" in states:
@@ -154,6 +178,7 @@ def _quiet_since(work: VaultWork, items: list[Record]) -> str:
 def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
     held = [item for item in items if item["state"] == "held"]
     if work.vault.get("accessLost"):
+        work.at_end = next_request(work)
         raise VaultAccessRevoked(
             f"The restore-access vault of {work.vault_arn} is gone; {len(held)} resource(s) were not started.",
             f"check that this was meant; `airlift resume {work.recovery_id}` asks for access anew.",
@@ -168,24 +193,13 @@ def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
     )
 
 
-def _bounded(work: VaultWork) -> None:
-    """2,000 rounds or 7 days of one execution; a resume goes on from there."""
-    began = work.vault.get("grantedAt") or work.vault.get("requestedAt") or work.recovery["createdAt"]
-    resumed = work.recovery.get("resumedAt", "")
-    if work.vault.get("rounds", 0) >= _ROUNDS or now() - parse_time(max(began, resumed)) > _DAYS:
-        raise OperatorNeeded(
-            f"Restoring from {work.vault_arn} reached its bound of {_ROUNDS} rounds or {_DAYS.days} days.",
-            f"look at what still runs (`airlift status {work.recovery_id}`), then `airlift resume {work.recovery_id}`.",
-        )
-
-
-def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any]) -> None:
+def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any], rounds: int) -> None:
     """Progress in the vault's record, for those who watch."""
     counts = dict.fromkeys(("waiting", "running", "held"), 0)
     for item in items:
         counts["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
     values: dict[str, Any] = {
-        "rounds": work.vault.get("rounds", 0) + 1,
+        "rounds": rounds,
         "counts": {**work.vault.get("counts", {}), **counts},
         "nextLookAt": _in(answer["waitSeconds"]),
         "waitingFor": "continue" if now_.paused_before else "jobs",

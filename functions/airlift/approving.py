@@ -24,13 +24,16 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
 
     Raises the named error of a request that ended without access.
     """
+    if "restoreAccessBackupVaultName" not in work.vault:
+        return {"next": "request", "waitSeconds": 0}  # an earlier try of this step has decided so
+    rounds = work.count_round()
     vault = describe(work.vault["restoreAccessBackupVaultName"])
     session_arn = (vault or {}).get("MpaSessionArn") or work.vault.get("sessionArn")
     access = read_access(vault, _session(session_arn))
     moment = now()
     waited = (moment - parse_time(work.vault["requestedAt"])).total_seconds()
     wait = seconds_to_wait(waited)
-    _record(work, access, session_arn, wait)
+    _record(work, access, session_arn, wait, rounds)
     if access.state == "granted":
         return {"next": "select", "waitSeconds": 0}
     asked = work.vault.get("request", 1)
@@ -39,16 +42,21 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
         return {"next": "request", "waitSeconds": 0}
     error = ending(access, work.vault_arn, work.recovery_id)
     if error:
-        # The next request, made by a resume, is a new one with a name of its own.
-        work.save(request=asked + 1, restoreAccessBackupVaultName=None)
+        work.at_end = next_request(work)
         raise error
     return {"next": "wait", "waitSeconds": wait}
+
+
+def next_request(work: VaultWork) -> dict[str, Any]:
+    """What makes the next request, after an expiry or by a resume, a new one with a name of its own."""
+    gone = ("restoreAccessBackupVaultName", "approvals", "rejections", "expiresAt", "grantedAt", "sessionArn")
+    return {"request": work.vault.get("request", 1) + 1, **dict.fromkeys(gone)}
 
 
 def _ask_anew(work: VaultWork, request: int) -> None:
     text = f"The request expired; request {request} follows, as the plan allows"
     work.ledger.write(
-        work.update(request=request, restoreAccessBackupVaultName=None, approvals=0, rejections=0, expiresAt=None),
+        work.update(**next_request(work)),
         entry(work.recovery_id, now(), "request", text, vault=work.vault_arn),
         holder=work.holder,
     )
@@ -66,10 +74,10 @@ def _session(arn: str | None) -> dict[str, Any] | None:
     return answer
 
 
-def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int) -> None:
+def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int, rounds: int) -> None:
     """Writes what changed, and each vote once."""
     at = now()
-    values: dict[str, Any] = {"sessionArn": session_arn, "nextLookAt": stamp_in(wait)}
+    values: dict[str, Any] = {"rounds": rounds, "sessionArn": session_arn, "nextLookAt": stamp_in(wait)}
     values["sessionStatus"] = access.state.upper() if access.session_readable else "UNKNOWN"
     if access.session_readable:
         values |= {
@@ -88,7 +96,7 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int)
             text = f"{vote.response.lower()} by {vote.approver}"
             told = entry(work.recovery_id, when, "vote", text, vault=work.vault_arn, who=vote.approver)
             changes += [Put(record), told]
-    if access.state == "granted" and work.vault["state"] == "REQUESTED":
+    if access.state == "granted" and "grantedAt" not in work.vault:
         values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None}
         votes = (
             f"{access.approvals} approvals, {access.threshold} needed" if access.session_readable else "votes unknown"

@@ -12,15 +12,23 @@ MPA_REGION = "us-east-1"
 """Multi-party approval answers only here (docs.aws.amazon.com/mpa/latest/userguide/mpa-region-support.html)."""
 
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 5},
+    retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=5,
-    read_timeout=20,
+    read_timeout=15,
     user_agent_extra="airlift",
 )
+
+
+_OF_SERVICE = {
+    # The approval waits on; a Region that does not answer must not cost a step its time.
+    "mpa": Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}),
+    # An invocation that is repeated while the first one runs would do the work twice.
+    "lambda": Config(connect_timeout=5, read_timeout=110, retries={"mode": "standard", "total_max_attempts": 1}),
+}
 
 
 @lru_cache(maxsize=64)
 def client(service: str, region: str | None = None) -> Any:
     """A client of `service` in `region`, or in the function's own Region."""
     session: Any = boto3  # its stubs know services by literal name only
-    return session.client(service, region_name=region, config=_CONFIG)
+    return session.client(service, region_name=region, config=_CONFIG.merge(_OF_SERVICE.get(service, Config())))

@@ -21,7 +21,7 @@ _STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
 def close_ended_recovery(ledger: Ledger, recovery_id: str, execution_arn: str, ended: dict[str, str]) -> dict[str, Any]:
     """The end that the workflow itself reaches. `ended` holds error and cause if a state of it failed."""
     problem = _ending_of(ended) if ended.get("error") else None
-    return _close(ledger, recovery_id, execution_arn, problem)
+    return _close(ledger, recovery_id, execution_arn, problem, by_status=False)
 
 
 def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     lock = ledger.get(lock_key(served["account"]))
     if lock is None or lock["executionArn"] != execution_arn:
         return {"outcome": "closed before"}
-    described = status or client("stepfunctions").describe_execution(executionArn=execution_arn)
+    described = status or _described(execution_arn)
     if described["status"] in ("RUNNING", "PENDING_REDRIVE"):
         return {"outcome": "still running"}
     name = described.get("error") or _STATUSES.get(described["status"], described["status"])
@@ -45,7 +45,17 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     recovery_id = served["recoveryId"]
     _stop_children(ledger, recovery_id, cause)
     step = f"Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
-    return _close(ledger, recovery_id, execution_arn, Ending(str(name), f"{cause} {step}"))
+    return _close(ledger, recovery_id, execution_arn, Ending(str(name), f"{cause} {step}"), by_status=True)
+
+
+def _described(execution_arn: str) -> dict[str, Any]:
+    """DescribeExecution; executions older than 90 days, or of a deleted stack, are gone and count as stopped."""
+    states = client("stepfunctions")
+    try:
+        answer: dict[str, Any] = states.describe_execution(executionArn=execution_arn)
+    except states.exceptions.ExecutionDoesNotExist:
+        return {"status": "ABORTED"}
+    return answer
 
 
 def _ending_of(ended: dict[str, str]) -> Ending:
@@ -104,16 +114,41 @@ def child_arn(vault: Record) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:')}:{vault['executionName']}"
 
 
-def _close(ledger: Ledger, recovery_id: str, execution_arn: str, problem: Ending | None) -> dict[str, Any]:
+def _record_endings(
+    ledger: Ledger, recovery_id: str, holder: Holder, vaults: list[Record], endings: dict[str, Ending]
+) -> None:
+    """Writes the endings that the vaults' executions could not write themselves."""
+    at = stamp(now())
+    for vault in vaults:
+        if vault.get("ending"):
+            continue
+        arn = vault["sourceBackupVaultArn"]
+        ending = {"name": endings[arn].name, "cause": endings[arn].cause, "at": at}
+        values = {"state": "ENDED", "ending": ending, "waitingFor": None}
+        try:
+            ledger.write(Update(vault_key(recovery_id, arn), values, only_if={"ending": None}), holder=holder)
+        except Conflict:
+            logger.info("Recorded meanwhile", extra={"vault": arn})
+
+
+def _close(
+    ledger: Ledger, recovery_id: str, execution_arn: str, problem: Ending | None, *, by_status: bool
+) -> dict[str, Any]:
     """Report, message, then the ending and the lock in one transaction. Whatever fails before is done again."""
     holder = Holder(account_of(recovery_id), execution_arn)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
         return {"outcome": recovery["outcome"], "cause": recovery["cause"], "recoveryId": recovery_id}
+    lock = ledger.get(lock_key(holder.account))
+    if lock is None or lock["executionArn"] != execution_arn:
+        cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
+        return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id}
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
-    endings = vault_endings(vaults, {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults})
+    children = {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults}
+    endings = vault_endings(vaults, children, stopped=by_status)
     ending = problem or overall(endings)
     at = now()
+    _record_endings(ledger, recovery_id, holder, vaults, endings)
     document = summary(ledger, recovery, vaults, endings, ending, at)
     key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
     client("s3").put_object(

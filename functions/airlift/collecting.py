@@ -11,9 +11,9 @@ from airlift.aws import client
 from airlift.errors import InvalidInput, ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import IN_FLIGHT, OUTCOMES, attempted, candidate_of, fresh_attempt, hold, told
-from airlift.ledger import Change, Record, Update, again_key, claim_key, item_key, merge, recovery_key
+from airlift.ledger import Change, Conflict, Record, Update, again_key, claim_key, item_key, merge, recovery_key
 from airlift.restore import family_of
-from airlift.runtime import is_transient
+from airlift.runtime import is_transient, logger
 from airlift.selecting import open_key
 from airlift.values import now, parse_time, stamp
 
@@ -30,8 +30,11 @@ _SUSPECT = Cause(
 )
 
 
-def collect(work: VaultWork, items: list[Record], cut: datetime) -> None:
-    """Closes the items that have an outcome: they leave the index of open items and are counted, exactly once."""
+def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]:
+    """Closes the items that have an outcome: they leave the index of open items and are counted, exactly once.
+
+    Gives the items that are still open.
+    """
     ended = [item for item in items if item["state"] in OUTCOMES and not _suspect(work, item, cut)]
     for first in range(0, len(ended), _PER_WRITE):
         batch = ended[first : first + _PER_WRITE]
@@ -48,18 +51,29 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> None:
         merge(work.vault, counted)
         for item in batch:
             del item["open"]
+    return [item for item in items if "open" in item]
 
 
 def _suspect(work: VaultWork, item: Record, cut: datetime) -> bool:
     """Holds what was restored from a point that lies after the first sign, which has moved since it was started."""
     if item["state"] not in ("validated", "restored"):
         return False
-    point = candidate_of(item)
-    if point.get("chosen") or parse_time(point["createdAt"]) <= cut:
+    if not _is_after(item, cut):
         return False
-    reason = f"restored from {point['createdAt']}, after the first sign of compromise as it is known now"
+    reason = _after_sign(item)
     hold(work, item, reason, _SUSPECT, attempted(item, "COMPLETED", reason, _SUSPECT.name))
     return True
+
+
+def _is_after(item: Record, cut: datetime) -> bool:
+    """Whether the item's point lies after the cut-off as it stands now; a point that the operator chose never does."""
+    point = candidate_of(item)
+    return not point.get("chosen") and parse_time(point["createdAt"]) > cut
+
+
+def _after_sign(item: Record) -> str:
+    at = candidate_of(item)["createdAt"]
+    return f"restored from {at}, after the first sign of compromise as it is known now"
 
 
 def _counted(vault: Record, batch: list[Record], step: int) -> dict[str, Any]:
@@ -80,14 +94,18 @@ def _counted(vault: Record, batch: list[Record], step: int) -> dict[str, Any]:
     }
 
 
-def finish(work: VaultWork) -> dict[str, Any]:
+def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:
     """No item is open: the vault is recovered only if, in a consistent read, all selected are final and validated."""
+    if any(_is_wanted_here(work, wish) for wish in _wishes(work)):
+        return {"next": "wait", "waitSeconds": 5}
     outcomes: Counter[str] = Counter()
     missing: list[str] = []
     for item in work.ledger.query(item_key(work.recovery_id, work.vault_arn, "")[0]):
         outcomes[item["state"]] += 1
         if item["wanted"] and item["state"] != "validated":
             missing.append(f"{item['resourceArn']} {item['state']}: {item.get('reason', '')}")
+        elif item["state"] == "validated" and _is_after(item, cut):
+            missing.append(f"{item['resourceArn']} {_after_sign(item)}")
     selected = work.vault["selected"]
     told_ = ", ".join(f"{n} {state}" for state, n in sorted(outcomes.items()))
     if missing or sum(outcomes.values()) != selected or set(outcomes) - OUTCOMES:
@@ -100,33 +118,56 @@ def finish(work: VaultWork) -> dict[str, Any]:
     return {"next": "done", "waitSeconds": 0}
 
 
+def _wishes(work: VaultWork) -> list[Record]:
+    """What the operator wants restored once more and nobody has taken yet."""
+    pk, _ = recovery_key(work.recovery_id)
+    return [wish for wish in work.ledger.query(pk, "AGAIN#") if "takenAt" not in wish]
+
+
+def _is_wanted_here(work: VaultWork, wish: Record) -> Record | None:
+    """The item of this vault that the wish is about, unless another vault of the recovery restores the resource."""
+    claim = work.ledger.get(claim_key(work.recovery_id, wish["resourceArn"]))
+    if claim is not None and claim["vault"] != work.vault_arn:
+        return None
+    return work.ledger.get(item_key(work.recovery_id, work.vault_arn, wish["resourceArn"]))
+
+
+def _is_elsewhere(work: VaultWork, resource_arn: str) -> bool:
+    others = (vault for vault in work.recovery["vaults"] if vault != work.vault_arn)
+    return any(work.ledger.get(item_key(work.recovery_id, vault, resource_arn)) for vault in others)
+
+
 def reopen_wanted_again(work: VaultWork) -> None:
     """Opens resources that the operator wants restored once more; those in flight wait until they have an outcome."""
-    pk, _ = recovery_key(work.recovery_id)
-    for wish in work.ledger.query(pk, "AGAIN#"):
-        if "takenAt" in wish:
-            continue
-        arn = wish["resourceArn"]
-        item = work.ledger.get(item_key(work.recovery_id, work.vault_arn, arn))
-        claim = work.ledger.get(claim_key(work.recovery_id, arn))
-        elsewhere = claim is not None and claim["vault"] != work.vault_arn
-        if item is None or elsewhere or item["state"] in IN_FLIGHT:
+    for wish in _wishes(work):
+        item = _is_wanted_here(work, wish)
+        if item is None or item["state"] in IN_FLIGHT:
             continue
         taken = {"takenAt": stamp(now())}
         try:
-            reopened = _reopened(work, item, wish)
+            changes = _granted(work, item, wish)
         except InvalidInput as error:
-            changes: list[Change] = [told(work, item, "again", f"not restored again: {error}")]
+            if _is_elsewhere(work, item["resourceArn"]):
+                continue  # the point may be one of the other vault's
+            changes = [told(work, item, "again", f"not restored again: {error}")]
             taken["refused"] = str(error)
+        key = again_key(work.recovery_id, item["resourceArn"])
+        changes.append(Update(key, taken, only_if={"at": wish["at"], "takenAt": None}))
+        try:
+            work.ledger.write(*changes, holder=work.holder)
+        except Conflict:
+            logger.info("Another vault has taken the wish", extra={"resource": item["resourceArn"]})
         else:
-            text = f"restored again, attempt {item['attempt'] + 1}, as the operator wants"
-            changes = [reopened, told(work, item, "again", text)]
-            if "open" not in item:
-                counted = _counted(work.vault, [item], -1)
-                changes.append(work.update(**counted))
-                merge(work.vault, counted)
-        changes.append(Update(again_key(work.recovery_id, arn), taken, only_if={"at": wish["at"], "takenAt": None}))
-        work.ledger.write(*changes, holder=work.holder)
+            if "refused" not in taken and "open" not in item:
+                merge(work.vault, _counted(work.vault, [item], -1))
+
+
+def _granted(work: VaultWork, item: Record, wish: Record) -> list[Change]:
+    text = f"restored again, attempt {item['attempt'] + 1}, as the operator wants"
+    changes: list[Change] = [_reopened(work, item, wish), told(work, item, "again", text)]
+    if "open" not in item:
+        changes.append(work.update(**_counted(work.vault, [item], -1)))
+    return changes
 
 
 def _reopened(work: VaultWork, item: Record, wish: Record) -> Update:

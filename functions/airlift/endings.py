@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airlift.aws import client
+from airlift.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,20 +25,23 @@ class Ending:
     cause: str
 
 
-def vault_endings(vaults: Iterable[Record], children: Mapping[str, str]) -> dict[str, Ending]:
+def vault_endings(vaults: Iterable[Record], children: Mapping[str, str], *, stopped: bool) -> dict[str, Ending]:
     """Each vault's ending as the ledger holds it; what the ledger lacks is asked of the vault's execution.
 
-    `children` gives the execution's ARN by the vault's ARN.
+    `children` gives the execution's ARN by the vault's ARN; `stopped` says that those which still run are being
+    stopped. Raises `Unavailable` if one runs that should have ended: DescribeExecution is eventually consistent.
     """
     endings = {}
     for vault in vaults:
         arn = vault["sourceBackupVaultArn"]
         recorded = vault.get("ending")
-        endings[arn] = Ending(recorded["name"], recorded["cause"]) if recorded else _of_execution(children[arn])
+        endings[arn] = (
+            Ending(recorded["name"], recorded["cause"]) if recorded else _of_execution(children[arn], stopped=stopped)
+        )
     return endings
 
 
-def _of_execution(execution_arn: str) -> Ending:
+def _of_execution(execution_arn: str, *, stopped: bool) -> Ending:
     """The ending of a child that could not write one: stopped, timed out, or failed by the workflow itself."""
     states = client("stepfunctions")
     resume = "Next step: `airlift resume` goes on with what has no outcome."
@@ -46,7 +50,11 @@ def _of_execution(execution_arn: str) -> Ending:
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
         return Ending("NotStarted", f"The vault's execution was never started. {resume}")
     status = described["status"]
-    name = described.get("error") or {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(status, status)
+    if status == "RUNNING" and not stopped:
+        raise Unavailable(f"{execution_arn} is said to run still.", "none; the step is tried again.")
+    name = described.get("error") or {"ABORTED": "Stopped", "RUNNING": "Stopped", "TIMED_OUT": "TimedOut"}.get(
+        status, status
+    )
     cause = described.get("cause") or f"The vault's execution is {status}."
     return Ending(name, f"{cause} {resume}")
 

@@ -123,6 +123,10 @@ class MetadataRefused(AirliftError):
     """The plan's targets lack a value that this type's restore needs, or hold one that it does not take."""
 
 
+class UnknownResource(AirliftError):
+    """A completed restore job does not say what it created."""
+
+
 class Superseded(AirliftError):
     """Another execution holds the lock of this account now; this one must not write."""
 
@@ -133,3 +137,10 @@ class Stopped(AirliftError):
 
 class Unavailable(AirliftError):
     """An AWS service throttled, failed or could not be reached beyond the SDK's own retries; retried by name."""
+
+
+def recall(name: str, text: str) -> AirliftError:
+    """The named error that the ledger holds as an ending, to be raised once more by a repeated step."""
+    named = {kind.__name__: kind for kind in AirliftError.__subclasses__()}
+    what, _, remedy = text.partition(" Next step: ")
+    return named.get(name, Stopped)(what, remedy or "see `airlift status`.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 IN_FLIGHT = frozenset({"starting", "running", "settling"})
+ACCESS_LOST = "access lost"
 OUTCOMES = frozenset({"validated", "restored", "failed", "skipped"})
 """An item in one of these is final once it no longer carries `open`."""
 
@@ -43,7 +44,7 @@ def told(work: VaultWork, item: Record, kind: str, text: str) -> Change:
 
 
 def attempted(item: Record, status: str, message: str, cause: str = "") -> list[dict[str, Any]]:
-    """The item's attempts with the present one added, so that nothing that was restored is ever forgotten."""
+    """The item's attempts with the present one added, so that nothing that was made is ever forgotten."""
     present = {
         "attempt": item["attempt"],
         "recoveryPointArn": candidate_of(item)["arn"],
@@ -53,6 +54,7 @@ def attempted(item: Record, status: str, message: str, cause: str = "") -> list[
         "message": message,
         "class": cause,
         "createdResourceArn": item.get("createdResourceArn", ""),
+        "metadata": item.get("metadata", {}),
     }
     return [*item["attempts"], present]
 

@@ -21,6 +21,7 @@ index, so that the open ones are read in order and consistently however many the
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,13 +31,15 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from airlift.errors import AirliftError, Superseded
+from airlift.errors import AirliftError, Superseded, Unavailable
 
 Record = dict[str, Any]
 """One record as the ledger holds it, numbers as int or float."""
 
 OPEN_INDEX = "open"
-_CONFLICT_TRIES = 6
+_TRIES = 14
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Cancellation reasons that pass by themselves (API_TransactWriteItems.html)."""
 
 
 class Conflict(AirliftError):
@@ -190,18 +193,20 @@ class Ledger:
         actions = [self._action(change) for change in changes]
         if holder:
             actions.insert(0, self._lock_check(holder))
-        for left in reversed(range(_CONFLICT_TRIES)):
+        for attempt in range(_TRIES):
             try:
                 self._client.transact_write_items(TransactItems=actions)
             except ClientError as error:
                 codes = [r.get("Code") for r in error.response.get("CancellationReasons", [])]
                 if "ConditionalCheckFailed" in codes:
                     raise _refusal(holder, codes, changes) from error
-                if "TransactionConflict" not in codes or not left:
+                if not _PASSING.intersection(codes):
                     raise
-                time.sleep(0.05 * (_CONFLICT_TRIES - left))
+                # All writers of a recovery check one lock, so they get in each other's way for moments.
+                time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311 (spreads writers)
             else:
                 return
+        raise Unavailable("The ledger's records are written by too many at once.", "none; the step is tried again.")
 
     def _action(self, change: Change) -> dict[str, Any]:
         if isinstance(change, Put):

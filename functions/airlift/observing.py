@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SENT_AGAIN_AFTER = 60
 """Seconds without an answer of settle_restore before it is sent again; its own lease may make it longer."""
 _SENDS = 5
+_AT_ONCE = 20
+"""Sent and not answered at one time: a clean account may run few Lambda functions at once."""
 _PERCENT_STEP = 10
 _NO_ANSWER = Cause(
     "environment",
@@ -29,8 +31,11 @@ _NO_ANSWER = Cause(
 
 
 def restore_jobs(work: VaultWork, items: list[Record]) -> Jobs:
-    """All restore jobs since the recovery began, by id, 1,000 a page; none asked for if no item waits for one."""
-    if not any(item["state"] in ("starting", "running") for item in items):
+    """All restore jobs of the account since the recovery began, by id, 1,000 a page.
+
+    None are asked for if nothing is under way or about to be.
+    """
+    if not any(item["state"] in ("waiting", "starting", "running") for item in items):
         return {}
     since = parse_time(work.recovery["createdAt"]) - timedelta(minutes=5)
     pages = client("backup").get_paginator("list_restore_jobs")
@@ -40,16 +45,24 @@ def restore_jobs(work: VaultWork, items: list[Record]) -> Jobs:
 
 def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:
     """Moves each open item on by what is true now; what settle_restore moved on meanwhile waits for the next look."""
+    room = _AT_ONCE - sum(_unanswered(item) for item in items)
     for item in items:
-        looked = {"running": _running, "settling": _settling, "held": _held}.get(item["state"])
-        if looked is None:
-            continue
+        if work.time_is_up():
+            return
         try:
-            looked(work, item, jobs)
+            if item["state"] == "running":
+                _running(work, item, jobs)
+            elif item["state"] == "held" and released(work, item):
+                release(work, item)
+            if item["state"] == "settling" and room > 0 and _due(item) <= now().timestamp():
+                room -= 1
+                _settle(work, item)
         except Conflict:
-            logger.info(
-                "Moved on meanwhile; looked at again in the next round", extra={"resource": item["resourceArn"]}
-            )
+            logger.info("Moved on meanwhile; looked at again next time", extra={"resource": item["resourceArn"]})
+
+
+def _unanswered(item: Record) -> bool:
+    return item["state"] == "settling" and item.get("settleSends", 0) > 0 and _due(item) > now().timestamp()
 
 
 def _running(work: VaultWork, item: Record, jobs: Jobs) -> None:
@@ -57,6 +70,7 @@ def _running(work: VaultWork, item: Record, jobs: Jobs) -> None:
     if job is None:
         return  # the list is eventually consistent
     if job["Status"] in ("FAILED", "ABORTED"):
+        item["createdResourceArn"] = job.get("CreatedResourceArn", "")  # a failed job may have left something
         failed(work, item, job["Status"], job.get("StatusMessage", ""))
     elif job["Status"] == "COMPLETED":
         ended = {
@@ -69,21 +83,15 @@ def _running(work: VaultWork, item: Record, jobs: Jobs) -> None:
         }
         text = f"job {item['jobId']} completed: {ended['createdResourceArn']}"
         change(work, item, ended, told(work, item, "completed", text))
-        _settling(work, item, jobs)
     else:
         percent = int(float((job.get("PercentDone") or "0").rstrip("%")))  # text, such as "12.50%"
         if percent >= item.get("percentDone", 0) + _PERCENT_STEP:
             change(work, item, {"percentDone": percent})
 
 
-def _settling(work: VaultWork, item: Record, _jobs: Jobs) -> None:
-    """Sends the item to settle_restore if it is due: asynchronously, since its answer is what the ledger says."""
+def _settle(work: VaultWork, item: Record) -> None:
+    """Sends the item to settle_restore: asynchronously, since its answer is what the ledger says."""
     moment = now().timestamp()
-    due = max(item.get("leaseUntil", 0), item.get("dueAt", 0), item.get("settleSentAt", 0) + _SENT_AGAIN_AFTER)
-    if item.get("dueAt") and not item.get("leaseUntil"):
-        due = item["dueAt"]
-    if moment < due:
-        return
     sends = item.get("settleSends", 0)
     if sends >= _SENDS:
         reason = item.get("doing") or f"settle_restore gave no answer {sends} times"
@@ -104,6 +112,10 @@ def _settling(work: VaultWork, item: Record, _jobs: Jobs) -> None:
     )
 
 
-def _held(work: VaultWork, item: Record, _jobs: Jobs) -> None:
-    if released(work, item):
-        release(work, item)
+def _due(item: Record) -> float:
+    """When the item is sent (again): at once, when its step asked for it, or when its answer has not come in time."""
+    if "dueAt" in item:
+        return float(item["dueAt"])
+    sends = item.get("settleSends", 0)
+    waited_for = item["settleSentAt"] + _SENT_AGAIN_AFTER * 2 ** (sends - 1) if sends else 0
+    return float(max(item.get("leaseUntil", 0), waited_for))

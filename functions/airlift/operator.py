@@ -35,7 +35,7 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     runs = bool(lock and lock["recoveryId"] == action.recovery_id)
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
-    changes, text = _noted(ledger, recovery, action, at)
+    changes, text = _noted(ledger, recovery, action, execution_arn, at)
     if changes:
         ledger.write(*changes, entry(action.recovery_id, at, "operator", text))
     if runs:
@@ -62,7 +62,9 @@ def _known(ledger: Ledger, recovery: Record, resource_arn: str) -> None:
         )
 
 
-def _noted(ledger: Ledger, recovery: Record, action: Action, at: datetime) -> tuple[list[Put | Update], str]:
+def _noted(
+    ledger: Ledger, recovery: Record, action: Action, execution_arn: str, at: datetime
+) -> tuple[list[Put | Update], str]:
     """The changes that note the operator's decision, and what it is in words."""
     key = recovery_key(recovery["recoveryId"])
     match action.action:
@@ -85,8 +87,10 @@ def _noted(ledger: Ledger, recovery: Record, action: Action, at: datetime) -> tu
                     resourceArn=arn,
                     recoveryPointArn=action.recovery_point_arn,
                     at=stamp(at),
+                    executionArn=execution_arn,
                 )
                 for arn in arns
+                if (ledger.get(again_key(recovery["recoveryId"], arn)) or {}).get("executionArn") != execution_arn
             ]
             return [Put(record, replace=True) for record in records], f"Restore again: {', '.join(arns)}."
     return [], ""

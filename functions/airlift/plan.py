@@ -109,7 +109,7 @@ class Plan(Document):
 
     def wave(self, index: int) -> Wave:
         """The wave with this index; one past the end is the implied wave of what no wave matches."""
-        if index == len(self.waves):
+        if index >= len(self.waves):
             return Wave.model_construct(name=UNMATCHED, match=())
         return self.waves[index]
 

@@ -18,14 +18,14 @@ from airlift.errors import (
     RequesterLacksPermission,
     VaultNotAirGapped,
 )
-from airlift.ledger import Holder, Ledger, Record, Update, recovery_key, vault_key
+from airlift.ledger import Holder, Ledger, Record, Update, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.runtime import setting
 from airlift.timeline import entry
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
-    from airlift.plan import Vault
+    from airlift.plan import Plan, Vault
 
 AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
 
@@ -42,10 +42,10 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
     blockers: list[AirliftError] = []
     for order, arn in enumerate(recovery["vaults"]):
         record = ledger.get(vault_key(recovery_id, arn)) or {}
-        if record.get("ending", {}).get("name") == "VaultRecovered" and not _wanted_again(ledger, recovery_id):
+        if record.get("ending", {}).get("name") == "VaultRecovered" and not _wanted_again(ledger, recovery_id, arn):
             continue
         execution_name = _execution_name(recovery_id, order, holder.execution_arn)
-        warnings, blocker = _check(plan.vault(arn))
+        warnings, blocker = _check(plan, arn)
         blocker = blocker or requester
         _record(ledger, holder, recovery_id, arn, record, order, execution_name, warnings, blocker)
         if blocker:
@@ -62,9 +62,11 @@ def _execution_name(recovery_id: str, order: int, execution_arn: str) -> str:
     return f"{recovery_id}-{order}-{hashlib.sha256(execution_arn.encode()).hexdigest()[:8]}"
 
 
-def _wanted_again(ledger: Ledger, recovery_id: str) -> bool:
+def _wanted_again(ledger: Ledger, recovery_id: str, vault_arn: str) -> bool:
+    """Whether the operator wants a resource of this vault restored once more."""
     pk, _ = recovery_key(recovery_id)
-    return any("takenAt" not in record for record in ledger.query(pk, "AGAIN#"))
+    wishes = (wish["resourceArn"] for wish in ledger.query(pk, "AGAIN#") if "takenAt" not in wish)
+    return any(ledger.get(item_key(recovery_id, vault_arn, resource)) for resource in wishes)
 
 
 def _record(
@@ -86,6 +88,7 @@ def _record(
         "state": record.get("state", "WAITING") if record.get("state") != "ENDED" else _state_before_end(record),
         "ending": None,
         "rounds": 0,
+        "loopSince": stamp(at),
         "accessLost": None,
     }
     texts = [f"Warning: {warning}" for warning in warnings]
@@ -104,10 +107,11 @@ def _state_before_end(record: Record) -> str:
     return "RESTORING" if record.get("selectedAt") else "WAITING"
 
 
-def _check(vault: Vault) -> tuple[list[str], AirliftError | None]:
+def _check(plan: Plan, arn: str) -> tuple[list[str], AirliftError | None]:
     """Warnings, and the blocker if there is one."""
     warnings: list[str] = []
     try:
+        vault = plan.vault(arn)
         _source_vault(vault)
         _team(vault)
     except AirliftError as error:

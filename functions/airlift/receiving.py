@@ -68,15 +68,13 @@ def _receive_event(ledger: Ledger, execution_arn: str, event: Mapping[str, Any])
     wanted = _wanted_by(incident, decision, execution_arn)
     if decision.allow == "request":
         return _open(ledger, execution_arn, wanted, plan)
-    try:
-        ledger.write(Put(_memory(wanted, now())))
-    except Conflict:
-        return _outcome("ignored", "This trigger was seen before.")
     text = (
         f"{incident.finding_type} for account {decision.account}: the plan lets this trigger tell people only. "
         f"To recover: airlift start --account {decision.account} --reason '…'"
     )
+    # Told first and remembered then: a crash between may repeat the message, with the same id, but never lose it.
     tell_people(f"Airlift: sign of compromise in account {decision.account}", text, identity=incident.trigger_id)
+    ledger.write(Put(_memory(wanted, now()), replace=True))
     return _outcome("done", text)
 
 
@@ -149,7 +147,10 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
     """Takes the account's lock for a new recovery, or joins the one that runs."""
     for _ in range(_TRIES):
         if lock := running_holder(ledger, wanted.account, execution_arn):
-            return _join(ledger, lock["recoveryId"], wanted)
+            try:
+                return _join(ledger, lock["recoveryId"], wanted)
+            except Conflict:  # it ends just now, or another trigger joins; looking again
+                continue
         at = now()
         identity = recovery_id(execution_arn, wanted.account, at)
         served = keyed(execution_key(execution_arn), recoveryId=identity, account=wanted.account)
@@ -180,6 +181,8 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
     at = now()
     text = f"Recovery {identity} of account {wanted.account} runs already; this trigger joined it."
     changes: list[Put | Update] = [Put(_memory(wanted, at, identity)), entry(identity, at, "joined", _told(wanted))]
+    joined: dict[str, Any] = {"joinedAt": stamp(at)}
+    only_if: dict[str, Any] = {"state": "RUNNING"}
     counts = first_sign(recovery)
     earlier = wanted.first_sign and wanted.first_sign != LATEST and counts != LATEST
     if recovery.get("operatorFirstSign"):
@@ -187,21 +190,15 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
     elif wanted.first_sign == LATEST:
         text += f" Its first sign stays {counts or 'unknown'}; `airlift first-sign {identity} latest` changes it."
     elif earlier and (counts is None or str(wanted.first_sign) < counts):
-        was = recovery.get("joinedFirstSign")
-        changes.append(
-            Update(
-                recovery_key(identity),
-                {"joinedFirstSign": wanted.first_sign, "joinedFirstSignFrom": wanted.first_sign_from},
-                only_if={"joinedFirstSign": was},
-            )
-        )
+        joined |= {"joinedFirstSign": wanted.first_sign, "joinedFirstSignFrom": wanted.first_sign_from}
+        only_if["joinedFirstSign"] = recovery.get("joinedFirstSign")
         text += f" It moves the first sign of compromise to {wanted.first_sign}."
     try:
-        ledger.write(*changes)
+        ledger.write(*changes, Update(recovery_key(identity), joined, only_if=only_if))
     except Conflict:
         if ledger.get(trigger_key(wanted.account, wanted.trigger_id)):
             return _outcome("ignored", "This trigger was seen before.", identity)
-        return _join(ledger, identity, wanted)
+        raise
     return _outcome("joined", text, identity)
 
 

@@ -17,7 +17,7 @@ from airlift.errors import (
     VaultNotAirGapped,
     VaultWithoutTeam,
 )
-from airlift.runtime import logger
+from airlift.runtime import is_transient, logger
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
 
@@ -34,12 +34,14 @@ def request_access(work: VaultWork) -> dict[str, Any]:
 
     Raises the named errors of a request that AWS refuses; nobody is asked then.
     """
-    found = _existing_vault(work)
+    found, removed = _existing_vault(work)
     if found is None:
-        found = _create(work)
+        found = _create(work, removed=removed)
     at = now()
     name = found["BackupVaultName"]
-    if work.vault.get("restoreAccessBackupVaultName") != name:
+    if work.vault.get("restoreAccessBackupVaultName") == name:
+        work.save(state="REQUESTED", waitingFor="approval")
+    else:
         work.ledger.write(
             work.update(
                 state="REQUESTED",
@@ -48,6 +50,7 @@ def request_access(work: VaultWork) -> dict[str, Any]:
                 requestedAt=stamp(at),
                 waitingFor="approval",
                 sessionArn=None,
+                grantedAt=None,
                 sessionStatus=None,
             ),
             entry(work.recovery_id, at, "request", f"Access requested as {name}", vault=work.vault_arn),
@@ -69,28 +72,37 @@ def describe(name: str) -> dict[str, Any] | None:
     return answer
 
 
-def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
-    """The restore-access vault that may serve this recovery; a FAILED one is removed, since it blocks a request."""
+def _existing_vault(work: VaultWork) -> tuple[dict[str, Any] | None, bool]:
+    """The restore-access vault that may serve this recovery, and whether one that stood in the way was removed.
+
+    A FAILED one is removed, since it blocks a request.
+    """
+    removed = False
+    own_vault = describe(_name(work))
+    if own_vault and own_vault["VaultState"] != "FAILED":
+        return own_vault, removed
     for vault in _restore_access_vaults(work.vault_arn):
         name = vault["BackupVaultName"]
         own = _recovery_of(vault) == work.recovery_id
         # Our own vault of an earlier request whose session has ended is on its way to FAILED (inferred).
-        ended = own and vault["VaultState"] == "CREATING" and name != _name(work)
+        ended = own and vault["VaultState"] == "CREATING" and name in _earlier_names(work)
         if vault["VaultState"] == "FAILED" or ended:
             _remove_failed(name)
+            removed = True
             continue
         if own:
-            return vault
+            return vault, removed
         match work.recovery.get("adoptVault"):
             case "adopt":
                 client("backup").tag_resource(
                     ResourceArn=vault["BackupVaultArn"], Tags={RECOVERY_TAG: work.recovery_id}
                 )
                 _note(work, f"The operator had {name} adopted, a vault of another recovery")
-                return vault
+                return vault, removed
             case "replace":
                 _note(work, f"The operator had {name} replaced, a vault of another recovery")
                 client("backup").delete_backup_vault(BackupVaultName=name)
+                removed = True
             case _:
                 raise VaultAccessHeldByOther(
                     f"Restore-access vault {name} for {work.vault_arn} belongs to "
@@ -98,7 +110,7 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
                     "never used silently.",
                     'start again with "adoptVault": "adopt" to use it, or "replace" to delete it and ask anew.',
                 )
-    return None
+    return None, removed
 
 
 def _restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
@@ -121,6 +133,8 @@ def _remove_failed(name: str) -> None:
     try:
         client("backup").delete_backup_vault(BackupVaultName=name)
     except ClientError as error:
+        if is_transient(error):
+            raise
         raise FailedVaultNotRemovable(
             f"Restore-access vault {name} has failed, blocks a new request and can't be deleted: {error}",
             f"delete it by hand (aws backup delete-backup-vault --backup-vault-name {name}), then resume.",
@@ -135,7 +149,12 @@ def _name(work: VaultWork) -> str:
     return vault_name(work.recovery_id, work.vault_arn, work.vault.get("request", 1))
 
 
-def _create(work: VaultWork) -> dict[str, Any]:
+def _earlier_names(work: VaultWork) -> set[str]:
+    requests = range(1, work.vault.get("request", 1))
+    return {vault_name(work.recovery_id, work.vault_arn, request) for request in requests}
+
+
+def _create(work: VaultWork, *, removed: bool) -> dict[str, Any]:
     request = work.vault.get("request", 1)
     name = _name(work)
     recovery = work.recovery
@@ -148,7 +167,7 @@ def _create(work: VaultWork) -> dict[str, Any]:
             RequesterComment=comment(work.recovery_id, recovery["account"], recovery["mode"], recovery["reason"]),
         )
     except ClientError as error:
-        _raise_refusal(error, work.vault_arn, name)
+        _raise_refusal(error, work.vault_arn, name, removed=removed)
     created = describe(name)
     if created is None:
         raise Unavailable(f"{name} was requested but can't be read yet.", "none; the step is tried again.")
@@ -156,7 +175,7 @@ def _create(work: VaultWork) -> dict[str, Any]:
     return created
 
 
-def _raise_refusal(error: ClientError, vault_arn: str, name: str) -> None:
+def _raise_refusal(error: ClientError, vault_arn: str, name: str, *, removed: bool) -> None:
     """The named error of a refused request. AWS documents the codes, not the texts, so the reading is inferred."""
     code, said = error.response["Error"]["Code"], safe_text(error.response["Error"].get("Message", ""), 300)
     text = said.lower()
@@ -170,6 +189,10 @@ def _raise_refusal(error: ClientError, vault_arn: str, name: str) -> None:
             "a service control policy that denies them.",
         ) from error
     if code == "LimitExceededException":
+        if removed:  # a vault that was just deleted may count for a moment (inferred)
+            raise Unavailable(
+                f"AWS still counts a deleted vault of {vault_arn}: {said}", "none; tried again."
+            ) from error
         raise VaultAccessHeldByOther(
             f"AWS refused {name} for {vault_arn}: {said}",
             "another restore-access vault of this source exists; list them with `aws backup list-backup-vaults "

@@ -8,11 +8,12 @@ from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore import exceptions
+from botocore.exceptions import ClientError
 
 from airlift.aws import client
 from airlift.errors import AirliftError, Unavailable
-from airlift.ledger import Holder, Ledger
+from airlift.ledger import Conflict, Holder, Ledger
 
 logger = Logger()
 metrics = Metrics()
@@ -20,6 +21,8 @@ metrics = Metrics()
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], dict[str, Any] | None]
 
+NO_ANSWER = (exceptions.HTTPClientError, exceptions.ConnectionError)
+"""botocore's errors of calls that may or may not have reached AWS."""
 _TRANSIENT = frozenset(
     {
         "ThrottlingException",
@@ -61,7 +64,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response["Error"].get("Code") in _TRANSIENT or status >= 500
-    return isinstance(error, HTTPClientError)
+    return isinstance(error, NO_ANSWER)
 
 
 def step(work: Callable[[Event], dict[str, Any] | None]) -> Handler:
@@ -78,10 +81,12 @@ def step(work: Callable[[Event], dict[str, Any] | None]) -> Handler:
         )
         try:
             return work(event)
+        except Conflict as error:
+            raise Unavailable(error.what, "none; the step is tried again.") from error
         except AirliftError as error:
             logger.warning(error.what, extra={"error": error.name, "next_step": error.remedy})
             raise
-        except (ClientError, HTTPClientError) as error:
+        except (ClientError, *NO_ANSWER) as error:
             logger.exception("A call to AWS failed")
             if is_transient(error):
                 raise Unavailable(f"AWS did not answer: {error}", "none; the step is tried again.") from error

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from airlift.access import ending, read_access
+from airlift.approving import next_request
 from airlift.aws import client
-from airlift.errors import NothingToRestore
+from airlift.errors import AirliftError, NothingToRestore
 from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed
 from airlift.recovery import cut_off
 from airlift.selection import Selected, Selection
@@ -38,8 +42,14 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             )
         return {"next": "advance"}
     selection = Selection(work.plan, cut, now())
-    for page in _pages(work.vault["restoreAccessBackupVaultName"]):
-        selection.add(page)
+    try:
+        for page in _pages(work.vault["restoreAccessBackupVaultName"]):
+            selection.add(page)
+    except ClientError as error:
+        if lost := _gone(work, error):
+            work.at_end = next_request(work)
+            raise lost from error
+        raise
     results = selection.results()
     if not results:
         raise NothingToRestore(
@@ -53,7 +63,13 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
     text = f"{chosen} of {len(results)} resources have a usable point from before {stamp_of(cut)}"
     work.ledger.write(
         work.update(
-            state="RESTORING", selectedAt=at, selected=len(results), waitingFor=None, waitingSince=None, counts={}
+            state="RESTORING",
+            plannedBy=work.recovery["planVersion"],
+            selectedAt=at,
+            selected=len(results),
+            waitingFor=None,
+            waitingSince=None,
+            counts={},
         ),
         entry(work.recovery_id, now(), "selected", text, vault=work.vault_arn),
         holder=work.holder,
@@ -65,6 +81,13 @@ def _pages(vault_name: str) -> Iterator[list[dict[str, Any]]]:
     pages = client("backup").get_paginator("list_recovery_points_by_backup_vault")
     for page in pages.paginate(BackupVaultName=vault_name, PaginationConfig={"PageSize": _PAGE}):
         yield page["RecoveryPoints"]
+
+
+def _gone(work: VaultWork, error: ClientError) -> AirliftError | None:
+    """The named error if the points can't be listed because the vault was revoked or deleted meanwhile."""
+    if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "AccessDeniedException"):
+        return None
+    return ending(read_access(None, None), work.vault_arn, work.recovery_id)
 
 
 def _write(work: VaultWork, batch: Iterable[Selected], at: str) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
 from airlift.aws import client
-from airlift.errors import AirliftError
+from airlift.errors import AirliftError, Superseded, UnknownResource
 from airlift.items import change, told
 from airlift.ledger import Conflict, Record, Update, item_key
 from airlift.restore import family_of
 from airlift.restore.base import Family, Restored, Validation
-from airlift.runtime import logger
+from airlift.runtime import NO_ANSWER, logger
 from airlift.starting import recovery_point, target_of
 from airlift.values import now, safe_text, stamp
 
@@ -43,23 +43,30 @@ def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
     )
     try:
         work.ledger.write(taking, holder=work.holder)
-    except Conflict:
+    except (Conflict, Superseded):
         return {"state": "leased"}
     try:
         values, text = _settled(work, item)
-    except (ClientError, HTTPClientError, AirliftError) as error:
+    except (ClientError, AirliftError, *NO_ANSWER) as error:
         # Tried again by the loop, some times; then held for the operator with these words.
         logger.warning("Not settled", extra={"resource": resource_arn, "reason": str(error)})
         doing = f"finishing failed: {safe_text(str(error), 300)}"
         values, text = {"doing": doing, "dueAt": _in(_AGAIN_AFTER_ERROR)}, ""
     entries = [told(work, item, values["state"], text)] if "state" in values else []
-    change(work, item, {"leaseUntil": None} | values, *entries)
+    try:
+        change(work, item, {"leaseUntil": None} | values, *entries)
+    except (Conflict, Superseded):
+        return {"state": "past"}  # moved on, or another execution carries on and settles it anew
     return {"state": values.get("state", "settling")}
 
 
 def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
     """The attributes to write, and the timeline's words if there is an outcome."""
     family = _family(item)
+    if not item.get("createdResourceArn"):
+        raise UnknownResource(
+            f"job {item['jobId']} names no created resource.", "look it up in the AWS Backup console."
+        )
     restored = Restored(
         point=recovery_point(item),
         target=target_of(work, item),

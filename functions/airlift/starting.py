@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
 from airlift.arns import Arn
 from airlift.aws import client
@@ -16,7 +17,7 @@ from airlift.failures import Cause
 from airlift.items import attempted, candidate_of, change, failed, hold, told
 from airlift.restore import family_of
 from airlift.restore.base import Family, RecoveryPoint, Target
-from airlift.runtime import is_transient, logger, setting
+from airlift.runtime import NO_ANSWER, is_transient, logger, setting
 from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 Jobs = Mapping[str, Mapping[str, Any]]
 """ListRestoreJobs' members by job id."""
 
+_TURNS_UP_WITHIN = timedelta(minutes=5)
+"""How long ListRestoreJobs may lag behind (our own bound; AWS states none)."""
+_ANSWERED_WITHIN = timedelta(minutes=30)
+"""After so long without an answer a start counts as failed, so that its wave can end."""
 _SENT_AS_TYPE = re.compile(r"[a-zA-Z0-9\-_.]{1,50}")
 """StartRestoreJob's pattern for ResourceType; names outside it are left to AWS Backup to find out."""
 
@@ -42,17 +47,10 @@ def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
     try:
         family.prepare(client, point, target_of(work, item), item["metadata"])
         job_id = _start_restore_job(item)
-    except MetadataRefused as error:
-        hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
-        return
-    except (ClientError, HTTPClientError) as error:
-        if is_transient(error):
-            logger.info("Start not answered; it is repeated with the same token")
-            return
-        code, message = _said(error)
+    except (MetadataRefused, ClientError, *NO_ANSWER) as error:
         found = _lost_job(item, jobs) if repeated else None
         if found is None:
-            failed(work, item, code, message)
+            _not_started(work, item, error, repeated=repeated)
             return
         job_id = found
     at = stamp(now())
@@ -63,6 +61,19 @@ def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
         {"state": "running", "jobId": job_id, "startedAt": at, "percentDone": 0},
         told(work, item, "started", text),
     )
+
+
+def _not_started(work: VaultWork, item: Record, error: Exception, *, repeated: bool) -> None:
+    """What follows a start without a job id. While a job of a lost call may still turn up, nothing does."""
+    age = now() - parse_time(item["intentAt"])
+    if repeated and age < _TURNS_UP_WITHIN:
+        return
+    if is_transient(error) and age < _ANSWERED_WITHIN:
+        logger.info("Start not answered; it is repeated with the same token")
+    elif isinstance(error, MetadataRefused):
+        hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
+    else:
+        failed(work, item, *_said(error))
 
 
 def recovery_point(item: Record) -> RecoveryPoint:
@@ -200,7 +211,7 @@ def _refused(error: MetadataRefused) -> Cause:
     return Cause("environment", "metadata", f"{step}; deploy the plan, then `airlift resume {{recovery}}`.")
 
 
-def _said(error: ClientError | HTTPClientError) -> tuple[str, str]:
+def _said(error: Exception) -> tuple[str, str]:
     if isinstance(error, ClientError):
         return error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     return type(error).__name__, str(error)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airlift.errors import AirliftError, Superseded, Unavailable
+from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.ledger import Conflict, Holder, Ledger, Record, Update, merge, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
 from airlift.timeline import entry
-from airlift.values import now, stamp
+from airlift.values import now, parse_time, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _NO_ENDING = (Superseded, Unavailable, Conflict)
 """These say nothing about the vault: somebody else carries on, or the step is tried again."""
+
+
+_TURN = timedelta(seconds=60)
+_ROUNDS = 2000
+_LONGEST = timedelta(days=7)
 
 
 class VaultWork:
@@ -32,6 +38,9 @@ class VaultWork:
         self.recovery: Record = self._existing(recovery_key(self.recovery_id))
         self.vault: Record = self._existing(vault_key(self.recovery_id, self.vault_arn))
         self.plan: Plan = plan_at(self.recovery["planKey"])
+        self.at_end: dict[str, Any] = {}
+        """Values to be written together with the ending."""
+        self._begun = now()
 
     def _existing(self, key: tuple[str, str]) -> Record:
         record = self.ledger.get(key)
@@ -48,9 +57,31 @@ class VaultWork:
         self.ledger.write(self.update(**values), holder=self.holder)
         merge(self.vault, values)
 
+    def time_is_up(self) -> bool:
+        """Whether this turn has lasted a minute; what is left is done in the next one."""
+        return now() - self._begun > _TURN
+
+    def count_round(self) -> int:
+        """The number of this look at the vault, over all steps of its execution. To be saved with what was found.
+
+        Raises `OperatorNeeded` at the bound: an execution's history ends at 25,000 events, and a round takes nine
+        (docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+        """
+        rounds: int = self.vault.get("rounds", 0) + 1
+        began = parse_time(self.vault.get("loopSince") or stamp(self._begun))
+        if rounds > _ROUNDS or self._begun - began > _LONGEST:
+            raise OperatorNeeded(
+                f"The execution for {self.vault_arn} reached its bound of {_ROUNDS} rounds or {_LONGEST.days} days.",
+                f"look at what still runs (`airlift status {self.recovery_id}`), then "
+                f"`airlift resume {self.recovery_id}`.",
+            )
+        return rounds
+
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Records a named error that leaves the block as this vault's ending."""
+        """Records a named error that leaves the block as this vault's ending; a repeated step raises it again."""
+        if ended := self.vault.get("ending"):
+            raise recall(ended["name"], ended["cause"])
         try:
             yield
         except _NO_ENDING:
@@ -63,7 +94,12 @@ class VaultWork:
         """Records the ending: `VaultRecovered` or the name of an error."""
         at = now()
         self.ledger.write(
-            self.update(state="ENDED", ending={"name": name, "cause": cause, "at": stamp(at)}, waitingFor=None),
+            self.update(
+                state="ENDED",
+                ending={"name": name, "cause": cause, "at": stamp(at)},
+                waitingFor=None,
+                **self.at_end,
+            ),
             entry(self.recovery_id, at, "vault-ended", f"{name}: {cause}", vault=self.vault_arn),
             holder=self.holder,
         )

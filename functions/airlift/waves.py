@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airlift.items import IN_FLIGHT
+from airlift.items import ACCESS_LOST, IN_FLIGHT
 from airlift.restore import family_of
 
 if TYPE_CHECKING:
@@ -29,15 +29,24 @@ class Turn:
     """Index of the wave that waits, for either reason."""
     held_types: tuple[str, ...] = ()
     """Types of which the first few failed alike."""
+    limited: bool = False
+    """Whether some wait for others of their type to end."""
     due_in: float | None = None
     """Seconds until the first item that backs off is due."""
 
 
-def turn(plan: Plan, items: list[Record], vault: Mapping[str, Any], passed: frozenset[int], moment: float) -> Turn:
+def turn(
+    plan: Plan,
+    items: list[Record],
+    vault: Mapping[str, Any],
+    passed: frozenset[int],
+    moment: float,
+    elsewhere: Mapping[str, int] | None = None,
+) -> Turn:
     """The turn of the first wave that still has something to do. `passed` are waves that the operator let pass.
 
     `items` are the open ones in order; `vault` counts, by wave, what ended badly (`waveProblems`) and, by type,
-    what was restored (`restoredByType`).
+    what was restored (`restoredByType`); `elsewhere` counts, by type, the jobs that run in the account beside ours.
     """
     held_types = _held_types(plan, items, vault)
     for wave in sorted({item["wave"] for item in items}):
@@ -48,10 +57,10 @@ def turn(plan: Plan, items: list[Record], vault: Mapping[str, Any], passed: froz
         halted = _halted_by(plan, items, vault, wave, passed)
         if halted:
             return Turn([], halted_by=halted, stopped_at=wave, held_types=held_types)
-        untouched = all(item["state"] == "waiting" and item["attempt"] == 1 for item in working)
+        untouched = all(item["state"] == "waiting" and not item["attempts"] for item in working)
         if plan.wave(wave).pause_before and wave not in passed and untouched:
             return Turn([], paused_before=plan.wave(wave).name, stopped_at=wave)
-        return _of_wave(mine, held_types, moment)
+        return _of_wave(mine, held_types, moment, elsewhere or {})
     return Turn([], held_types=held_types)
 
 
@@ -70,9 +79,10 @@ def _halted_by(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: 
     )
 
 
-def _of_wave(items: list[Record], held_types: tuple[str, ...], moment: float) -> Turn:
+def _of_wave(items: list[Record], held_types: tuple[str, ...], moment: float, elsewhere: Mapping[str, int]) -> Turn:
     flying = Counter(item["resourceType"] for item in items if item["state"] in ("starting", "running"))
-    startable, waits = [], []
+    flying.update(elsewhere)
+    startable, waits, limited = [], [], False
     for item in items:
         kind = item["resourceType"]
         if item["state"] == "starting":
@@ -88,12 +98,20 @@ def _of_wave(items: list[Record], held_types: tuple[str, ...], moment: float) ->
         if limit is None or flying[kind] < limit:
             flying[kind] += 1
             startable.append(item)
-    return Turn(startable, held_types=held_types, due_in=min(waits, default=None))
+        else:
+            limited = True
+    return Turn(startable, held_types=held_types, limited=limited, due_in=min(waits, default=None))
 
 
 def _held_types(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> tuple[str, ...]:
     """Types of which so many were held for the same cause, and none restored, that the rest would fail alike."""
-    alike = Counter((item["resourceType"], item.get("heldClass", "")) for item in items if item["state"] == "held")
+    # Only failures to start or run count: what is held for another reason says nothing about the rest of its type.
+    alike = Counter(
+        (item["resourceType"], item.get("heldClass", ""))
+        for item in items
+        if item["state"] == "held" and item.get("heldFrom") in (None, "waiting", "starting", "running")
+        if item.get("heldClass") != ACCESS_LOST
+    )
     alive = {item["resourceType"] for item in items if item["state"] in ("running", "settling")}
     restored = vault.get("restoredByType", {})
     return tuple(

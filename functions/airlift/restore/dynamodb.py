@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airlift.arns import Arn
 from airlift.names import derived_name
 from airlift.restore.base import Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
@@ -40,6 +41,9 @@ class DynamoDb:
         key = plan.get("kmsMasterKeyArn") or target.options.get("kmsKeyId")
         encryption = plan.get("encryptionType") or ("KMS" if key else "Default")
         source = resource_id(point.resource_arn)
+        origin = Arn.parse(point.resource_arn).region
+        if origin != target.region:  # a vault may hold copies of equally named tables of several Regions
+            source = f"{source}-{origin}"
         own = {
             "targetTableName": derived_name(target, source, alphabet="a-zA-Z0-9_.-", longest=255),
             "encryptionType": encryption,
