@@ -111,8 +111,8 @@ def test_aws_commands_are_as_botocore_knows_them(document: Path) -> None:
         model = session.get_service_model(_SERVICES.get(service, service))
         known = {xform_name(name, "-"): name for name in model.operation_names}
         assert operation in known, " ".join(command)
-        members = model.operation_model(known[operation]).input_shape.members
-        options = {xform_name(name, "-") for name in members} | _GLOBAL
+        shape = model.operation_model(known[operation]).input_shape
+        options = {xform_name(name, "-") for name in (shape.members if shape else {})} | _GLOBAL
         given = {word[2:] for word in arguments if word.startswith("--")}
         assert given <= options, " ".join(command)
 
