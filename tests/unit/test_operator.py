@@ -1,0 +1,171 @@
+"""What an operator may have done to a recovery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.inputs import Action, parse_input
+from airlift.ledger import Ledger, again_key, execution_key, lock_key, recovery_key
+from airlift.operator import act
+from airlift.plan_store import PlanVersion
+from airlift.recovery import first_sign
+from airlift.values import stamp
+
+from tests.unit.domain import (
+    ACCOUNT,
+    EXECUTION,
+    NOW,
+    RECOVERY_ID,
+    SECOND_EXECUTION,
+    a_lock,
+    a_plan,
+    a_recovery,
+    ago,
+    an_item,
+    point_arn,
+    table_arn,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.domain import Service, Services
+
+RUNNING = [a_lock(), a_recovery()]
+ENDED = [a_recovery(state="ENDED", outcome="OperatorNeeded", cause="x", endedAt=stamp(ago(minutes=1)))]
+ITEM = an_item("orders")
+
+
+@pytest.fixture
+def states(services: Services, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Step Functions, where the lock's holder runs; the plan in force is of a new version."""
+    newest = PlanVersion(a_plan(), "newer", "plans/newer.json", "a warning")
+    monkeypatch.setattr("airlift.operator.newest_plan", lambda: newest)
+    return services.play("stepfunctions", describe_execution={"status": "RUNNING"}, stop_execution={})
+
+
+def acts(ledger: Ledger, action: str, **fields: Any) -> dict[str, Any]:
+    """Carries an action out in a second execution."""
+    read = parse_input({"recoveryId": RECOVERY_ID, "action": action, **fields}, now=NOW)
+    assert isinstance(read, Action)
+    return act(ledger, SECOND_EXECUTION, read, NOW)
+
+
+def recovery(ledger: Ledger) -> dict[str, Any]:
+    return ledger.get(recovery_key(RECOVERY_ID)) or {}
+
+
+ACTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("resume", {}),
+    ("continue", {"wave": "tables"}),
+    ("first-sign", {"firstSign": stamp(ago(hours=9))}),
+    ("restore-again", {"resourceArns": [table_arn("orders")], "recoveryPointArn": point_arn("p")}),
+    ("stop", {"reason": "wrong account"}),
+]
+
+
+@pytest.mark.parametrize(("action", "fields"), ACTIONS)
+def test_an_action_on_a_running_recovery_is_done_at_once_and_never_takes_its_lock(
+    ledger: Ledger, given: Callable[..., None], states: Service, action: str, fields: Any
+) -> None:
+    given(*RUNNING, ITEM)
+    assert acts(ledger, action, **fields)["outcome"] == "done"
+    assert (ledger.get(lock_key(ACCOUNT)) or {})["executionArn"] == EXECUTION
+    assert recovery(ledger)["executionArn"] == EXECUTION
+    assert len(texts(ledger, "operator")) == (0 if action == "resume" else 1)
+
+
+@pytest.mark.parametrize(("action", "fields"), ACTIONS)
+def test_on_an_ended_recovery_it_goes_on_if_the_action_needs_that(
+    ledger: Ledger, given: Callable[..., None], states: Service, action: str, fields: Any
+) -> None:
+    given(*ENDED, ITEM)
+    answer = acts(ledger, action, **fields)
+    goes_on = action in ("resume", "continue", "restore-again")
+    assert (answer["outcome"], answer["account"]) == (("accepted", ACCOUNT) if goes_on else ("done", ""))
+    record = recovery(ledger)
+    assert record["state"] == ("RUNNING" if goes_on else "ENDED")
+    if goes_on:
+        assert (record["executionArn"], record["planVersion"], record["planWarning"]) == (
+            SECOND_EXECUTION,
+            "newer",
+            "a warning",
+        )
+        assert not record.keys() & {"outcome", "cause", "endedAt"}
+        assert (ledger.get(lock_key(ACCOUNT)) or {})["executionArn"] == SECOND_EXECUTION
+        assert (ledger.get(execution_key(SECOND_EXECUTION)) or {})["recoveryId"] == RECOVERY_ID
+    else:
+        assert ledger.get(lock_key(ACCOUNT)) is None
+        assert "airlift" in answer["text"] or "nothing to stop" in answer["text"]
+
+
+def test_continue_notes_when_and_for_which_wave(ledger: Ledger, given: Callable[..., None], states: Service) -> None:
+    given(*RUNNING)
+    acts(ledger, "continue", wave="tables")
+    assert (recovery(ledger)["continuedAt"], recovery(ledger)["continuedWave"]) == (stamp(NOW), "tables")
+    acts(ledger, "continue")
+    assert "continuedWave" not in recovery(ledger)
+
+
+@pytest.mark.parametrize("sign", [stamp(ago(hours=9)), stamp(ago(minutes=1)), "latest"])
+def test_the_operators_first_sign_stands(
+    ledger: Ledger, given: Callable[..., None], states: Service, sign: str
+) -> None:
+    given(*RUNNING)
+    acts(ledger, "first-sign", firstSign=sign)
+    assert first_sign(recovery(ledger)) == sign
+
+
+def test_restore_again_leaves_a_wish_for_the_loop(ledger: Ledger, given: Callable[..., None], states: Service) -> None:
+    given(*RUNNING, ITEM)
+    acts(ledger, "restore-again", resourceArns=[table_arn("orders")], recoveryPointArn=point_arn("p"))
+    wish = ledger.get(again_key(RECOVERY_ID, table_arn("orders"))) or {}
+    assert (wish["resourceArn"], wish["recoveryPointArn"], wish["at"]) == (
+        table_arn("orders"),
+        point_arn("p"),
+        stamp(NOW),
+    )
+
+
+def test_a_resource_that_nobody_selected_is_refused_before_anything_is_written(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(*RUNNING, ITEM)
+    with pytest.raises(InvalidInput, match="is no resource of recovery"):
+        acts(ledger, "restore-again", resourceArns=[table_arn("orders"), table_arn("other")])
+    assert ledger.get(again_key(RECOVERY_ID, table_arn("orders"))) is None
+
+
+def test_stop_stops_the_execution_with_the_reason(ledger: Ledger, given: Callable[..., None], states: Service) -> None:
+    given(*RUNNING)
+    acts(ledger, "stop", reason="wrong account")
+    assert states.requests("stop_execution") == [
+        {"executionArn": EXECUTION, "error": "Stopped", "cause": "wrong account"},
+    ]
+    assert recovery(ledger)["stopReason"] == "wrong account"
+
+
+def test_an_unknown_recovery_is_named(ledger: Ledger, states: Service) -> None:
+    with pytest.raises(UnknownRecovery, match=RECOVERY_ID):
+        acts(ledger, "resume")
+
+
+@pytest.mark.parametrize("action", ["resume", "continue"])
+def test_while_another_recovery_of_the_account_runs_it_can_not_go_on(
+    ledger: Ledger, given: Callable[..., None], states: Service, action: str
+) -> None:
+    given(*ENDED, a_lock(EXECUTION, "r-20261124-111122223333-0000"))
+    with pytest.raises(RecoveryAlreadyRuns, match="r-20261124-111122223333-0000"):
+        acts(ledger, action)
+    assert recovery(ledger)["state"] == "ENDED"
+
+
+def test_a_stop_never_hits_another_recovery_of_the_account(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(*ENDED, a_lock(EXECUTION, "r-20261124-111122223333-0000"))
+    assert "nothing to stop" in acts(ledger, "stop")["text"]
+    assert states.requests("stop_execution") == []

@@ -1,0 +1,256 @@
+"""From whatever started the execution to one recovery, or to none."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlift.errors import AccountNotInPlan, InvalidInput, VaultNotInPlan
+from airlift.ledger import Conflict, Ledger, Put, keyed, listing_key, lock_key, recovery_key, trigger_key
+from airlift.receiving import receive
+from airlift.recovery import first_sign
+from airlift.values import stamp
+
+from tests.unit.domain import (
+    ACCOUNT,
+    EXECUTION,
+    NOW,
+    RECOVERY_ID,
+    SECOND_EXECUTION,
+    SECOND_VAULT,
+    VAULT,
+    a_lock,
+    a_recovery,
+    ago,
+    plan_document,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.domain import Service, Services
+
+    Receive = Callable[..., dict[str, Any]]
+
+SAMPLES = Path(__file__).parents[2] / "events"
+FINDING: dict[str, Any] = json.loads((SAMPLES / "guardduty-finding.json").read_text())
+FIRST_SEEN = stamp(ago(hours=3))
+START = {"account": ACCOUNT, "reason": "keys stolen"}
+
+
+def a_finding(**detail: Any) -> dict[str, Any]:
+    """A severe finding about the protected account, an hour old, first seen two hours before."""
+    service = FINDING["detail"]["service"] | {"eventFirstSeen": FIRST_SEEN}
+    return FINDING | {"time": stamp(ago(hours=1)), "detail": FINDING["detail"] | {"service": service} | detail}
+
+
+@pytest.fixture
+def people(services: Services) -> Service:
+    """The people topic; no other execution runs."""
+    services.play("stepfunctions", describe_execution={"status": "RUNNING"})
+    return services.play("sns", publish={})
+
+
+@pytest.fixture
+def receives(ledger: Ledger, people: Service, services: Services) -> Receive:
+    """Receives a document for an execution, with a plan that differs so."""
+
+    def call(document: object, execution: str = EXECUTION, **plan: Any) -> dict[str, Any]:
+        content = json.dumps(plan_document(**plan)).encode()
+        services.play(
+            "appconfigdata",
+            start_configuration_session={"InitialConfigurationToken": "t"},
+            get_latest_configuration=lambda **_: {"Configuration": io.BytesIO(content)},
+        )
+        return receive(ledger, execution, document)
+
+    return call
+
+
+def recovery(ledger: Ledger, identity: str) -> dict[str, Any]:
+    return ledger.get(recovery_key(identity)) or {}
+
+
+def test_a_believed_finding_opens_a_recovery_with_lock_listing_and_timeline(ledger: Ledger, receives: Receive) -> None:
+    answer = receives(a_finding())
+    assert (answer["outcome"], answer["account"]) == ("accepted", ACCOUNT)
+    record = recovery(ledger, answer["recoveryId"])
+    assert record["vaults"] == [VAULT, SECOND_VAULT]
+    assert (record["state"], record["mode"], record["firstSign"]) == ("RUNNING", "real", FIRST_SEEN)
+    assert record["trigger"]["kind"] == "guardDuty"
+    lock = ledger.get(lock_key(ACCOUNT)) or {}
+    assert (lock["recoveryId"], lock["executionArn"]) == (answer["recoveryId"], EXECUTION)
+    assert ledger.get(listing_key(answer["recoveryId"]))
+    seen = ledger.get(trigger_key(ACCOUNT, FINDING["detail"]["id"])) or {}
+    assert seen["expiresEpoch"] == int(NOW.timestamp()) + 90 * 86400
+
+
+def test_a_repeated_step_gives_the_same_recovery(ledger: Ledger, receives: Receive) -> None:
+    first = receives(a_finding())
+    again = receives(a_finding())
+    assert (again["outcome"], again["recoveryId"]) == ("accepted", first["recoveryId"])
+
+
+def test_a_finding_that_comes_again_is_ignored(receives: Receive) -> None:
+    first = receives(a_finding())
+    again = receives(a_finding(), SECOND_EXECUTION)
+    assert (again["outcome"], again["recoveryId"]) == ("ignored", first["recoveryId"])
+
+
+@pytest.mark.parametrize(
+    ("event", "plan", "error"),
+    [
+        (a_finding() | {"account": "123412341234"}, {}, "NotBelieved"),
+        (a_finding(accountId="123412341234"), {}, "AccountNotInPlan"),
+        (a_finding(severity=2), {}, "TriggerNotAllowed"),
+        (a_finding(accountId="x"), {}, "InvalidInput"),
+        ({"source": "aws.trustedadvisor", "detail-type": "x"}, {}, "InvalidInput"),
+        (a_finding(), {"triggers": {}}, "TriggerNotAllowed"),
+    ],
+)
+def test_an_event_that_is_wrong_or_may_not_start_anything_is_ignored_by_name(
+    ledger: Ledger, receives: Receive, people: Service, event: Any, plan: Any, error: str
+) -> None:
+    answer = receives(event, **plan)
+    assert answer["outcome"] == "ignored"
+    assert answer["text"].startswith(f"{error}: ")
+    assert ledger.get(lock_key(ACCOUNT)) is None
+    assert people.asked == []
+
+
+def test_a_trigger_that_may_only_tell_people_tells_them_once(
+    ledger: Ledger, receives: Receive, people: Service
+) -> None:
+    telling = {"triggers": {"guardDuty": {"allow": "notify"}}}
+    assert receives(a_finding(), **telling)["outcome"] == "done"
+    assert receives(a_finding(), SECOND_EXECUTION, **telling)["outcome"] == "ignored"
+    [message] = people.requests("publish")
+    assert f"airlift start --account {ACCOUNT}" in message["Message"]
+    assert ledger.get(lock_key(ACCOUNT)) is None
+
+
+def test_a_person_starts_with_the_earliest_believed_sign_that_no_recovery_has_answered(
+    given: Callable[..., None], ledger: Ledger, receives: Receive
+) -> None:
+    signs = {"a": (ago(hours=5), None), "b": (ago(hours=7), None), "c": (ago(days=9), "r-earlier")}
+    given(
+        *(
+            keyed(trigger_key(ACCOUNT, name), firstSign=stamp(sign), recoveryId=by, seenAt=stamp(NOW))
+            for name, (sign, by) in signs.items()
+        )
+    )
+    record = recovery(ledger, receives(START)["recoveryId"])
+    assert (record["firstSign"], record["firstSignFrom"]) == (
+        stamp(ago(hours=7)),
+        "the earliest believed sign for this account",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_sign", "expected"),
+    [({}, None), ({"firstSign": "latest"}, "latest"), ({"firstSign": FIRST_SEEN}, FIRST_SEEN)],
+)
+def test_a_person_gives_the_first_sign_or_none_is_known(
+    ledger: Ledger, receives: Receive, given_sign: Any, expected: str | None
+) -> None:
+    assert first_sign(recovery(ledger, receives(START | given_sign)["recoveryId"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("what", "vaults"),
+    [
+        ({"account": ACCOUNT}, [VAULT, SECOND_VAULT]),
+        ({"sourceBackupVaultArn": SECOND_VAULT}, [SECOND_VAULT]),
+        ({"sourceBackupVaultArns": [SECOND_VAULT, VAULT]}, [SECOND_VAULT, VAULT]),
+    ],
+)
+def test_a_person_names_vaults_or_an_account(ledger: Ledger, receives: Receive, what: Any, vaults: list[str]) -> None:
+    assert recovery(ledger, receives({"reason": "x", **what})["recoveryId"])["vaults"] == vaults
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        ({"account": ACCOUNT}, InvalidInput),
+        ({"reason": "x", "account": "123412341234"}, AccountNotInPlan),
+        ({"reason": "x", "sourceBackupVaultArn": VAULT + "-other"}, VaultNotInPlan),
+        ([], InvalidInput),
+    ],
+)
+def test_what_a_person_gives_wrong_is_an_error_by_name(receives: Receive, document: object, error: Any) -> None:
+    with pytest.raises(error):
+        receives(document)
+
+
+def test_a_stack_serves_its_own_region_only(ledger: Ledger, receives: Receive) -> None:
+    elsewhere = VAULT.replace("ap-northeast-1", "eu-west-1")
+    accounts = [{"id": ACCOUNT, "vaults": [{"arn": elsewhere}, {"arn": VAULT}]}]
+    assert recovery(ledger, receives(START, accounts=accounts)["recoveryId"])["vaults"] == [VAULT]
+
+
+def test_without_a_vault_in_its_region_it_says_so(receives: Receive) -> None:
+    elsewhere = VAULT.replace("ap-northeast-1", "eu-west-1")
+    with pytest.raises(VaultNotInPlan, match="lies in ap-northeast-1"):
+        receives(START, accounts=[{"id": ACCOUNT, "vaults": [{"arn": elsewhere}]}])
+
+
+@pytest.mark.parametrize(
+    ("known", "counts", "moves"),
+    [
+        ({"firstSign": stamp(ago(hours=1))}, FIRST_SEEN, True),
+        ({"firstSign": None}, FIRST_SEEN, True),
+        ({"firstSign": stamp(ago(hours=4))}, stamp(ago(hours=4)), False),
+        ({"firstSign": "latest"}, "latest", False),
+        ({"operatorFirstSign": stamp(ago(hours=1))}, stamp(ago(hours=1)), False),
+    ],
+)
+def test_another_trigger_joins_the_running_recovery_and_may_move_the_first_sign(
+    given: Callable[..., None], ledger: Ledger, receives: Receive, known: Any, counts: str, moves: bool
+) -> None:
+    given(a_lock(SECOND_EXECUTION), a_recovery(**known))
+    answer = receives(a_finding())
+    assert (answer["outcome"], answer["recoveryId"]) == ("joined", RECOVERY_ID)
+    assert first_sign(recovery(ledger, RECOVERY_ID)) == counts
+    assert ("It moves the first sign" in answer["text"]) is moves
+    assert len(texts(ledger, "joined")) == 1
+    seen = ledger.get(trigger_key(ACCOUNT, FINDING["detail"]["id"])) or {}
+    assert seen["recoveryId"] == RECOVERY_ID
+
+
+def test_a_person_who_joins_with_latest_is_told_that_nothing_moves(
+    given: Callable[..., None], ledger: Ledger, receives: Receive
+) -> None:
+    given(a_lock(SECOND_EXECUTION), a_recovery(firstSign=FIRST_SEEN))
+    answer = receives(START | {"firstSign": "latest"})
+    assert f"airlift first-sign {RECOVERY_ID} latest" in answer["text"]
+    assert first_sign(recovery(ledger, RECOVERY_ID)) == FIRST_SEEN
+
+
+def test_when_somebody_else_was_faster_it_looks_again_and_joins(
+    ledger: Ledger, receives: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = ledger.write
+    faster = [Put(a_lock(SECOND_EXECUTION)), Put(a_recovery())]
+
+    def second(*changes: Any, **settings: Any) -> None:
+        if faster:
+            write(faster.pop(), faster.pop())
+        write(*changes, **settings)
+
+    monkeypatch.setattr(ledger, "write", second)
+    assert receives(START)["outcome"] == "joined"
+
+
+def test_a_lock_that_changes_hands_too_fast_is_a_named_error(
+    ledger: Ledger, receives: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise Conflict("x", "y")
+
+    monkeypatch.setattr(ledger, "write", refused)
+    with pytest.raises(Conflict, match="changes hands too fast"):
+        receives(START)
