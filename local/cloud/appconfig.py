@@ -38,8 +38,8 @@ def install() -> None:
 def _objection(application: str, asked: dict[str, Any]) -> str | None:
     """What a validator objects to in the version that is to be deployed."""
     profile, version = asked.get("ConfigurationProfileId", ""), asked.get("ConfigurationVersion", "")
-    known = appconfig._config_profiles.get(f"{application}/{profile}") or {}  # noqa: SLF001
-    hosted = appconfig._hosted_versions.get(f"{application}/{profile}/{version}") or {}  # noqa: SLF001
+    known = appconfig._config_profiles.get(f"{application}/{profile}") or {}
+    hosted = appconfig._hosted_versions.get(f"{application}/{profile}/{version}") or {}
     event = {
         "applicationId": application,
         "configurationProfileId": profile,

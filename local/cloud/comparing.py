@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -41,7 +42,7 @@ def compare(story: Story, items: list[dict[str, Any]]) -> list[Comparison]:
 def _compare(story: Story, resource: Resource, item: dict[str, Any]) -> Comparison:
     expected = story.expected[resource.arn]
     created = item.get("createdResourceArn")
-    found = resource.read(story.cloud, RECOVERY, created) if created else {}
+    found = resource.read(RECOVERY, created) if created else {}
     missing = [f"{part} is missing" for part in expected if part not in found]
     altered = [f"{part} differs" for part in expected if part in found and found[part] != expected[part]]
     added = [f"{part} was not there" for part in found if part not in expected]
@@ -53,7 +54,12 @@ def _compare(story: Story, resource: Resource, item: dict[str, Any]) -> Comparis
 def table(comparisons: list[Comparison]) -> Table:
     """The closing table of the demo."""
     shown = Table(title="What came back", title_justify="left", expand=True, show_lines=True)
-    for heading, share in (("Resource, restored as", 4), ("Recovery point, and why", 4), ("Verified how", 5), ("Compared", 3)):
+    for heading, share in (
+        ("Resource, restored as", 4),
+        ("Recovery point, and why", 4),
+        ("Verified how", 5),
+        ("Compared", 3),
+    ):
         shown.add_column(heading, overflow="fold", ratio=share)
     for one in comparisons:
         item = one.item
@@ -62,7 +68,9 @@ def table(comparisons: list[Comparison]) -> Table:
         created = str(item.get("createdResourceArn", "nothing"))
         words = f"{one.same:,} of {one.parts:,} the same"
         shown.add_row(
-            Text(f"{one.resource.resource_type} {one.resource.name}\n→ {created.rpartition(':')[2].rpartition('/')[2]}"),
+            Text(
+                f"{one.resource.resource_type} {one.resource.name}\n→ {created.rpartition(':')[2].rpartition('/')[2]}"
+            ),
             Text(f"{str(point.get('createdAt', '-'))[:16]}Z\n{item.get('chosenWhy', '')}"),
             Text(str(item.get("validatedHow") or item.get("reason") or "-")),
             Text(words if one.equal else f"{words}; {'; '.join(one.differences[:3])}", "green" if one.equal else "red")
@@ -72,7 +80,7 @@ def table(comparisons: list[Comparison]) -> Table:
 
 
 def line(recovery: dict[str, Any]) -> str:
-    """finding → request → approval → last restore, with how long each took. `recovery` as `airlift status` prints it."""
+    """finding → request → approval → last restore, and how long each took; `recovery` as `airlift status` has it."""
     vaults, items = recovery["vaultRecords"], recovery["items"]
     moments = {
         "finding": recovery["createdAt"],
@@ -81,7 +89,7 @@ def line(recovery: dict[str, Any]) -> str:
         "last restore": _latest(item.get("endedAt") for item in items),
     }
     names = list(moments)
-    steps = [f"{name} +{duration(moments[before], moments[name])}" for before, name in zip(names, names[1:], strict=False)]
+    steps = [f"{name} +{duration(moments[before], moments[name])}" for before, name in pairwise(names)]
     return f"finding {str(moments['finding'])[11:19]} UTC → {' → '.join(steps)}"
 
 

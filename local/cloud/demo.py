@@ -79,7 +79,9 @@ class Demo:
         """Ask the person at the keyboard for each approver's vote until it is decided."""
         session = self.request(told)
         mail = told.requests()[0]
-        self.console.print(f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n", markup=False)
+        self.console.print(
+            f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n", markup=False
+        )
         given: list[str] = []
         for approver in story.APPROVERS:
             if given.count("APPROVE") == 2 or given.count("REJECT") == 2:

@@ -51,9 +51,10 @@ def build(runtime: str) -> Path:
 def deploy(cloud: Cloud, template: Path, runtime: str) -> None:
     """`sam deploy` of the built template into the recovery account."""
     parameters = [f"LambdaRuntime={runtime}", f"DetectorAccounts={DETECTOR}", "LogLevel=DEBUG"]
+    options = ["--template-file", str(template), "--stack-name", STACK, "--capabilities", "CAPABILITY_NAMED_IAM"]
+    quiet = ["--resolve-s3", "--no-confirm-changeset", "--no-progressbar"]
     _sam(
-        ["deploy", "--template-file", str(template), "--stack-name", STACK, "--no-confirm-changeset", "--resolve-s3"]
-        + ["--capabilities", "CAPABILITY_NAMED_IAM", "--no-progressbar", "--parameter-overrides", *parameters],
+        ["deploy", *options, *quiet, "--parameter-overrides", *parameters],
         cloud.environment(RECOVERY) | {"SAM_CLI_POLL_DELAY": "0.5"},
     )
 

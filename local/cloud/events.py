@@ -32,7 +32,7 @@ def publish(account: str, region: str, event: dict[str, Any]) -> None:
         "Region": region,
     }
     with request_scope(account, region):
-        bus._dispatch_event(record)  # noqa: SLF001 - here and below: ministack has no interface for this
+        bus._dispatch_event(record)  # ministack has no interface for this
 
 
 def service_event(source: str, kind: str, resources: list[str], detail: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ def service_event(source: str, kind: str, resources: list[str], detail: dict[str
 
 def install() -> None:
     """Mend ministack's EventBridge and let its CloudWatch tell of alarms."""
-    invoke = bus._invoke_target  # noqa: SLF001
+    invoke = bus._invoke_target
 
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: Any, view: Any = None) -> None:
         action = _NEEDED.get(target["Arn"].split(":")[2])
@@ -54,22 +54,22 @@ def install() -> None:
             return
         invoke(target, event, rule, view)
 
-    bus._invoke_target = invoke_target  # noqa: SLF001
-    bus._dispatch_to_event_bus = _forward  # noqa: SLF001
-    dispatch = cloudwatch._dispatch_alarm_actions  # noqa: SLF001
+    bus._invoke_target = invoke_target
+    bus._dispatch_to_event_bus = _forward
+    dispatch = cloudwatch._dispatch_alarm_actions
 
     def alarm_changed(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
         dispatch(alarm, old, new, reason)
         _tell_of_alarm(alarm, old, new, reason)
 
-    cloudwatch._dispatch_alarm_actions = alarm_changed  # noqa: SLF001
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::EventBus"]  # noqa: SLF001
+    cloudwatch._dispatch_alarm_actions = alarm_changed
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::EventBus"]
     create = handlers["create"]
 
     def create_bus(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         made = create(logical_id, properties, stack)
         if "Policy" in properties:
-            bus._event_bus_policies[made[0]] = properties["Policy"]  # noqa: SLF001
+            bus._event_bus_policies[made[0]] = properties["Policy"]
         return made
 
     handlers["create"] = create_bus
@@ -83,19 +83,21 @@ def _may(target: dict[str, Any], action: str) -> bool:
     return "RoleArn" in target and allows(target["RoleArn"], action, target["Arn"])
 
 
-def _forward(spec: Any, event: dict[str, Any], rule: dict[str, Any], path: set[str], changed: str | None = None) -> None:
+def _forward(
+    spec: Any, event: dict[str, Any], rule: dict[str, Any], path: set[str], changed: str | None = None
+) -> None:
     """To a bus, of whatever account: its policy must let the sending account in. `account` stays the sender's."""
     name, sender = spec.resource.split("/", 1)[1], get_account_id()
-    key = f"{sender}:{bus._rule_key(rule['Name'], rule.get('EventBusName', 'default'))}"  # noqa: SLF001
+    key = f"{sender}:{bus._rule_key(rule['Name'], rule.get('EventBusName', 'default'))}"
     with request_scope(spec.account_id, spec.region):
-        known = name in bus._event_buses  # noqa: SLF001
-        if not known or not (sender == spec.account_id or _lets_in(bus._event_bus_policies.get(name), sender)):  # noqa: SLF001
+        known = name in bus._event_buses
+        if not known or not (sender == spec.account_id or _lets_in(bus._event_bus_policies.get(name), sender)):
             bus.logger.error("EventBridge: bus %s takes no events from %s", spec, sender)
             return
         if key in path:
             return
         forwarded = event | {"EventBusName": name, "_DispatchPath": [*path, key]}
-        bus._dispatch_event(forwarded if changed is None else forwarded | {"Detail": changed})  # noqa: SLF001
+        bus._dispatch_event(forwarded if changed is None else forwarded | {"Detail": changed})
 
 
 def _lets_in(policy: dict[str, Any] | None, account: str) -> bool:

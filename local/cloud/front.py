@@ -38,7 +38,8 @@ def make_world(port: int, clock: StoryClock, settings: Settings) -> World:
     """AWS Backup, MPA and RAM on top of the emulator that listens on `port`."""
 
     def client(service: str, account: str, region: str) -> Any:
-        return boto3.client(
+        session: Any = boto3.Session()
+        return session.client(
             service,
             region_name=region,
             endpoint_url=f"http://127.0.0.1:{port}",

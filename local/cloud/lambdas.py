@@ -18,11 +18,11 @@ _NAMED = '"error": type(e).__name__ + "\\x1e" + str(e), "trace": traceback.forma
 
 def install() -> None:
     """Let an exception in a handler surface as its class, where ministack says Runtime.HandlerError for all."""
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001 - here and below: no interface for this
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
     if _FAILED not in script:
         raise RuntimeError("ministack's Lambda runtime is not the one this was written for")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_FAILED, _NAMED)  # noqa: SLF001
-    execute = lambda_svc._execute_function_warm  # noqa: SLF001
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_FAILED, _NAMED)
+    execute = lambda_svc._execute_function_warm
 
     def named(*arguments: Any, **options: Any) -> dict[str, Any]:
         result: dict[str, Any] = execute(*arguments, **options)
@@ -32,18 +32,18 @@ def install() -> None:
             body["stackTrace"] = []
         return result
 
-    lambda_svc._execute_function_warm = named  # noqa: SLF001
+    lambda_svc._execute_function_warm = named
 
 
 def invoke(function_arn: str, payload: Any) -> LambdaResult:
     """Invoke a function and wait for it. Raises TaskError where Lambda itself refuses."""
     region, account = function_arn.split(":")[3:5]
     with request_scope(account, region):
-        function, config, name = lambda_svc._get_func_record_for_ref(function_arn)  # noqa: SLF001
+        function, config, name = lambda_svc._get_func_record_for_ref(function_arn)
         if not function or not config:
             raise TaskError("Lambda.ResourceNotFoundException", f"Function not found: {name}")
-        record = lambda_svc._execution_record_for_config(function, config)  # noqa: SLF001
-        result = lambda_svc._execute_function_with_config_scope(record, payload)  # noqa: SLF001
+        record = lambda_svc._execution_record_for_config(function, config)
+        result = lambda_svc._execute_function_with_config_scope(record, payload)
     body = result.get("body")
     if result.get("throttle"):
         raise TaskError("Lambda.TooManyRequestsException", str(body["message"]))

@@ -23,7 +23,7 @@ _BACKUP = "backup.amazonaws.com"
 def identify(headers: Mapping[str, str]) -> Caller:
     """The caller of a request whose signature ministack has verified: an account's root, or an assumed role."""
     scope = _CREDENTIAL.search(headers.get("authorization", ""))
-    session = sts._sessions.get(scope["key"]) if scope else None  # noqa: SLF001 - no public way to it
+    session = sts._sessions.get(scope["key"]) if scope else None
     if scope is None or session is None:
         return account_as_key(headers)
     arn = str(session["Arn"])
@@ -47,7 +47,7 @@ def allows(principal: str, action: str, resource: str, context: Mapping[str, str
             region=region,
             service_context=dict(context or {}),
         )
-        policies = iam_evaluator._gather_role_policies(role, account)  # noqa: SLF001
+        policies = iam_evaluator._gather_role_policies(role, account)
         return bool(iam_evaluator.evaluate(asked, policies).decision == "Allow")
 
 

@@ -83,7 +83,9 @@ class Cloud:
         key = (service, account, region)
         if key not in self._clients:
             session: Any = boto3.Session(
-                aws_access_key_id=account, aws_secret_access_key="local", region_name=region  # noqa: S106
+                aws_access_key_id=account,
+                aws_secret_access_key="local",  # noqa: S106 - the local cloud knows an account by its key id
+                region_name=region,
             )
             self._clients[key] = session.client(
                 service,
@@ -120,9 +122,7 @@ class Cloud:
         self.door(f"file-systems/{account}/{REGION}/{file_system_id}", sent, method="PUT")
 
     def _send(self, method: str, path: str, body: bytes | None) -> bytes:
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"http://127.0.0.1:{self.port}/_local/{path}", data=body, method=method
-        )
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_local/{path}", data=body, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
                 return bytes(answer.read())

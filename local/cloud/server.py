@@ -22,6 +22,8 @@ SETTINGS = {
     "PERSIST_STATE": "0",
 }
 
+RESTORE_SECONDS = {"DynamoDB": 4.0, "S3": 5.0, "EBS": 3.0, "EFS": 4.0}
+
 
 def prepare(port: int) -> None:
     """Settle what ministack reads from the environment when it is imported."""
@@ -32,17 +34,17 @@ def prepare(port: int) -> None:
 
 async def serve(port: int, behind: float) -> None:
     """Serve until SIGINT or SIGTERM; Backup's clock starts `behind` seconds ago."""
-    from hypercorn.asyncio import serve as listen  # noqa: PLC0415 - the environment comes first, here and below
+    from hypercorn.asyncio import serve as listen  # the environment comes first, here and below
     from hypercorn.config import Config
 
     from local.aws.settings import Settings
+    from local.clock import WallClock
     from local.cloud import appconfig, events, front, keys, lambdas, permissions, workflows
     from local.cloud.story_clock import StoryClock
-    from local.clock import WallClock
 
     clock = StoryClock(behind)
     settings = Settings(
-        restore_seconds=lambda resource_type, _size: {"DynamoDB": 4.0, "S3": 5.0, "EBS": 3.0, "EFS": 4.0}[resource_type],
+        restore_seconds=lambda resource_type, _size: RESTORE_SECONDS[resource_type],
         association_seconds=0.2,
         session_creating_seconds=0.5,
         events_period=5.0,
@@ -60,7 +62,7 @@ async def serve(port: int, behind: float) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await listen(front.Application(world, clock), config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await listen(front.Application(world, clock), config, shutdown_trigger=stop.wait)
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local.cloud import contents
+from local.cloud.contents import KINDS
 from local.cloud.running import DETECTOR, ORGANIZATION, PRODUCTION, RECOVERY, REGION, ROOT, TEAM_REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from local.cloud.contents import Resource
@@ -42,7 +42,7 @@ class Story:
     resources: list[Resource] = field(default_factory=list)
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     team: str = ""
-    attacked: datetime = datetime.fromtimestamp(0, UTC)
+    attacked: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def vote(self, session_arn: str, approver: str, decision: str = "APPROVE") -> None:
         """An approver's vote in the portal."""
@@ -62,8 +62,8 @@ class Story:
         event["detail"]["service"] |= {"eventFirstSeen": _iso(self.attacked), "eventLastSeen": event["time"]}
         self.cloud.door("events", {"account": DETECTOR, "region": REGION, "event": event})
 
-    def plan(self, path: Path) -> Path:
-        """Write the recovery plan of this story."""
+    def plan(self, path: Path, *, pause: bool = False) -> Path:
+        """Write the recovery plan of this story; with `pause`, the operator confirms before anything is restored."""
         zones = [f"{REGION}a", f"{REGION}c"]
         subnet, group = self._network()
         arn = f"arn:aws:cloudwatch:{REGION}:{DETECTOR}:alarm:{ALARM}"
@@ -75,7 +75,7 @@ class Story:
             "detectors": [DETECTOR],
             "triggers": {"guardDuty": {"allow": "request", "minimumSeverity": 7}, "alarms": [alarm]},
             "waves": [
-                {"name": "data", "match": [{"types": ["DynamoDB", "S3"]}]},
+                {"name": "data", "match": [{"types": ["DynamoDB", "S3"]}], "pauseBefore": pause},
                 {"name": "storage", "match": [{"types": ["EBS", "EFS"]}]},
             ],
             "targets": {
@@ -96,25 +96,27 @@ class Story:
         return subnet["Subnet"]["SubnetId"], group["GroupId"]
 
 
-def prepare(cloud: Cloud, say: Callable[[str], None]) -> Story:
+def prepare(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resource]] = KINDS) -> Story:
     """Everything up to the moment before the finding; the local cloud's clock arrives in the present."""
     story = Story(cloud)
-    say("Production gets a table, a bucket, a volume and a file system")
-    story.resources = contents.make(cloud)
+    say(f"Production gets its resources: {', '.join(kind.resource_type for kind in kinds)}")
+    story.resources = [kind(cloud) for kind in kinds]
     say("Three approvers accept their invitation; the team is shared and assigned to the air-gapped vault")
     story.team = _team(cloud)
     role = _vaults(cloud, story.team)
     for day in range(1, DAYS + 1):
-        contents.live_a_day(cloud, story.resources, day)
+        for resource in story.resources:
+            resource.live_a_day(day)
         if day == DAYS:
-            story.expected = {one.arn: one.read(cloud, PRODUCTION, one.arn) for one in story.resources}
+            story.expected = {one.arn: one.read(PRODUCTION, one.arn) for one in story.resources}
         points = _back_up(cloud, story.resources, role)
         _jump(cloud, (DAYS - day) * DAY + 8 * HOUR, points)
         say(f"Day {day} of {DAYS}: {len(points)} recovery points in {VAULT.rpartition(':')[2]}")
     _jump(cloud, 2 * HOUR)
     story.attacked = datetime.fromtimestamp(time.time() - 2 * HOUR, UTC)
-    contents.attack(cloud, story.resources)
-    say("An attacker encrypts, replaces and deletes data in all four; an hour later it is backed up")
+    for resource in story.resources:
+        resource.attack()
+    say("An attacker encrypts, replaces and deletes data in all of them; an hour later that is backed up")
     _jump(cloud, HOUR)
     poisoned = _back_up(cloud, story.resources, role)
     _jump(cloud, 0, poisoned)

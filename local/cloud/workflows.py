@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region, json_response, request_scope
 from ministack.services import stepfunctions as states
@@ -16,7 +16,9 @@ from local.asl.execution import StateMachine
 from local.asl.facade import Facade
 from local.cloud import events, lambdas
 from local.cloud.permissions import allows
-from local.clock import WallClock
+
+if TYPE_CHECKING:
+    from local.clock import WallClock
 
 OPERATIONS = {
     "StartExecution": "_start_execution",
@@ -49,7 +51,7 @@ class Workflows:
         """Answer in ministack's place, for clients, rules and CloudFormation alike."""
         for operation, name in OPERATIONS.items():
             setattr(states, name, self._answer(operation))
-        states._validate_definition_jsonata = _problems  # noqa: SLF001
+        states._validate_definition_jsonata = _problems
 
     def _answer(self, operation: str) -> Any:
         def answer(params: dict[str, Any]) -> Any:
@@ -76,15 +78,13 @@ class Workflows:
             )
         engine = self._engines[where]
         with engine.lock:
-            engine.machines = {arn: _machine(record) for arn, record in states._state_machines.items()}  # noqa: SLF001
+            engine.machines = {arn: _machine(record) for arn, record in states._state_machines.items()}
         return engine
 
 
 def _machine(record: dict[str, Any]) -> StateMachine:
     created = datetime.fromisoformat(record["creationDate"]).timestamp()
-    return StateMachine(
-        record["stateMachineArn"], record["name"], record["definition"], record["roleArn"], created
-    )
+    return StateMachine(record["stateMachineArn"], record["name"], record["definition"], record["roleArn"], created)
 
 
 def _tell(account: str, region: str, detail: dict[str, Any]) -> None:
