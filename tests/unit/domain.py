@@ -128,6 +128,7 @@ def a_vault(**attributes: Any) -> Record:
         "grantedAt": stamp(ago(hours=1)),
         "selectedAt": stamp(ago(hours=1)),
         "selected": 1,
+        "plannedBy": "0123456789ab",
     }
     return keyed(vault_key(RECOVERY_ID, VAULT), **(values | attributes))
 

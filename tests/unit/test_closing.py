@@ -116,7 +116,7 @@ def test_what_fails_before_the_lock_is_freed_leaves_it_to_be_done_again(
     with pytest.raises(Exception, match="InternalError"):
         close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
     assert ledger.get(lock_key(ACCOUNT))
-    assert recovery(ledger)["state"] == "RUNNING"
+    assert recovery(ledger)["state"] == "CLOSING"
     topic.answers["publish"] = {}
     assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
 

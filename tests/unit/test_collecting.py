@@ -106,7 +106,7 @@ def test_what_was_restored_from_after_a_first_sign_that_has_moved_is_suspect(wor
 def test_a_vault_is_recovered_when_all_that_is_wanted_is_validated(work: Make) -> None:
     unwanted = closed("b", state="skipped", candidates=[], wanted=False)
     w = work(closed("a", state="validated"), unwanted, vault={"selected": 2})
-    assert finish(w)["next"] == "done"
+    assert finish(w, CUT)["next"] == "done"
     vault = stored(w, w.vault)
     assert (vault["state"], vault["ending"]["name"]) == ("ENDED", "VaultRecovered")
     assert vault["ending"]["cause"] == "1 skipped, 1 validated"
@@ -125,10 +125,22 @@ def test_a_vault_is_recovered_when_all_that_is_wanted_is_validated(work: Make) -
 def test_a_vault_is_not_recovered_while_anything_is_missing(work: Make, second: Any, selected: int) -> None:
     w = work(closed("a", state="validated"), second, vault={"selected": selected})
     with pytest.raises(ResourcesNotRestored, match=f"of {selected} selected") as caught:
-        finish(w)
+        finish(w, CUT)
     if "reason" in second:
         assert f"{second['resourceArn']} {second['state']}: {second['reason']}" in caught.value.what
     assert RECOVERY_ID in caught.value.remedy
+
+
+def test_a_vault_with_a_wish_that_nobody_has_taken_does_not_end(work: Make) -> None:
+    w = work(closed("orders", state="validated"), a_wish())
+    assert finish(w, CUT)["next"] == "wait"
+    assert "ending" not in stored(w, w.vault)
+
+
+def test_what_was_restored_from_after_the_first_sign_as_it_is_known_now_is_no_recovery(work: Make) -> None:
+    w = work(closed("a", state="validated"))
+    with pytest.raises(ResourcesNotRestored, match="after the first sign"):
+        finish(w, ago(hours=3))
 
 
 def test_a_resource_that_is_wanted_again_opens_as_a_new_attempt_and_is_counted_no_more(work: Make) -> None:
@@ -186,7 +198,7 @@ def test_a_wish_that_can_not_be_granted_is_refused_with_words_and_changes_nothin
     w = work(item, a_wish(recoveryPointArn=point_arn("named")))
     reopen_wanted_again(w)
     assert stored(w, item) == item
-    assert words in stored(w, a_wish())["refused"]
+    assert words in stored(w, a_wish())["refusedBy0"]
     assert words in texts(w.ledger, "again")[0]
 
 

@@ -34,13 +34,14 @@ def looked(work: Make, job: dict[str, Any] | None, **item: Any) -> Any:
     return stored(w, record)
 
 
-def test_jobs_are_asked_for_since_the_recovery_began_and_only_if_an_item_waits_for_one(
+def test_jobs_are_asked_for_since_the_recovery_began_and_only_if_something_is_or_comes_under_way(
     work: Make, services: Services
 ) -> None:
     aws = services.play("backup", list_restore_jobs={"RestoreJobs": [{"RestoreJobId": "a"}, {"RestoreJobId": "b"}]})
     w = work()
-    assert restore_jobs(w, [an_item(), an_item(state="settling"), an_item(state="held")]) == {}
+    assert restore_jobs(w, [an_item(state="settling"), an_item(state="held")]) == {}
     assert aws.asked == []
+    assert restore_jobs(w, [an_item(state="waiting")]).keys() == {"a", "b"}
     assert restore_jobs(w, [an_item(state="starting")]).keys() == {"a", "b"}
     assert restore_jobs(w, [an_item(state="running")]).keys() == {"a", "b"}
     assert aws.requests("list_restore_jobs")[0] == {"ByCreatedAfter": ago(hours=2, minutes=5)}
@@ -95,6 +96,9 @@ def test_a_completed_job_is_noted_and_sent_to_be_settled(work: Make, services: S
     [
         ({"settleSentAt": MOMENT - 59}, False),
         ({"settleSentAt": MOMENT - 61}, True),
+        ({"settleSentAt": MOMENT - 119, "settleSends": 2}, False),
+        ({"settleSentAt": MOMENT - 121, "settleSends": 2}, True),
+        ({"settleSends": 0}, True),
         ({"settleSentAt": MOMENT - 61, "leaseUntil": MOMENT + 1}, False),
         ({"settleSentAt": MOMENT - 300, "leaseUntil": MOMENT - 1}, True),
         ({"settleSentAt": MOMENT - 10, "dueAt": MOMENT - 1}, True),
@@ -103,9 +107,9 @@ def test_a_completed_job_is_noted_and_sent_to_be_settled(work: Make, services: S
 )
 def test_settling_is_sent_when_due_never_under_a_lease(work: Make, services: Services, times: Any, sent: bool) -> None:
     aws = services.play("lambda", invoke={})
-    item = looked(work, None, **SETTLING, **times)
+    item = looked(work, None, **SETTLING | times)
     assert len(aws.requests("invoke")) == int(sent)
-    assert item["settleSends"] == (2 if sent else 1)
+    assert item["settleSends"] == times.get("settleSends", 1) + sent
     assert ("dueAt" in item) is (not sent and "dueAt" in times)
 
 
@@ -115,7 +119,7 @@ def test_settling_is_sent_when_due_never_under_a_lease(work: Make, services: Ser
 )
 def test_what_is_never_settled_is_held_in_the_end(work: Make, services: Services, doing: Any, reason: str) -> None:
     aws = services.play("lambda", invoke={})
-    item = looked(work, None, **SETTLING | {"settleSends": 5} | doing)
+    item = looked(work, None, **SETTLING | {"settleSends": 5, "settleSentAt": MOMENT - 961} | doing)
     assert (item["state"], item["reason"], item["heldFrom"]) == ("held", reason, "settling")
     assert "airlift continue" in item["nextStep"]
     assert aws.asked == []
@@ -138,3 +142,19 @@ def test_an_item_that_moved_on_meanwhile_costs_no_other_its_turn(work: Make) -> 
     observe(w, [first, second], {"job-1": failed, "job-2": failed})
     assert stored(w, first)["state"] == "running"
     assert stored(w, second)["state"] == "waiting"
+
+
+def test_no_more_are_sent_to_be_settled_than_a_clean_account_runs_at_once(work: Make, services: Services) -> None:
+    aws = services.play("lambda", invoke={})
+    unanswered = [an_item(f"u{n:02}", **SETTLING, settleSentAt=MOMENT - 1) for n in range(5)]
+    due = [an_item(f"d{n:02}", **SETTLING | {"settleSends": 0}) for n in range(17)]
+    w = work(*unanswered, *due)
+    observe(w, [*unanswered, *due], {})
+    assert len(aws.requests("invoke")) == 15
+    assert stored(w, due[-1])["settleSends"] == 0
+
+
+def test_what_a_failed_job_left_behind_is_not_forgotten(work: Make) -> None:
+    item = looked(work, {"Status": "FAILED", "CreatedResourceArn": "arn:half"}, **RUNNING)
+    assert item["attempts"][0]["createdResourceArn"] == "arn:half"
+    assert "createdResourceArn" not in item

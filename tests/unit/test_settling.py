@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift.errors import Superseded
 from airlift.ledger import Put
 from airlift.restore.base import Finishing, Validation
 from airlift.settling import settle
@@ -161,6 +160,23 @@ def test_who_lost_the_lock_finishes_nothing(work: Make, play: Play) -> None:
     family = play(Family(DONE, Validation(True, "")))
     w = work(an_item(**SETTLING))
     w.ledger.write(Put(a_lock(SECOND_EXECUTION), replace=True))
-    with pytest.raises(Superseded):
-        settle(w, table_arn("orders"), 1)
+    assert settle(w, table_arn("orders"), 1) == {"state": "leased"}
+    assert family.seen == []
+
+
+def test_who_loses_the_lock_meanwhile_writes_no_outcome(work: Make, play: Play) -> None:
+    item = an_item(**SETTLING)
+    w = work(item)
+    lose = Put(a_lock(SECOND_EXECUTION), replace=True)
+    play(Family(DONE, Validation(True, ""), lambda: w.ledger.write(lose)))
+    assert settle(w, table_arn("orders"), 1) == {"state": "past"}
+    assert stored(w, item)["state"] == "settling"
+
+
+def test_a_job_that_names_nothing_created_is_no_success(work: Make, play: Play) -> None:
+    family = play(Family(DONE, Validation(True, "")))
+    item = an_item(**SETTLING | {"createdResourceArn": ""})
+    w = work(item)
+    assert settle(w, table_arn("orders"), 1) == {"state": "settling"}
+    assert "job job-1 names no created resource" in stored(w, item)["doing"]
     assert family.seen == []

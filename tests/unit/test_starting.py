@@ -31,6 +31,7 @@ LOST = [
 
 def backup(services: Services, **answers: Any) -> Service:
     told = {
+        "describe_backup_vault": {"VaultState": "AVAILABLE"},
         "get_recovery_point_restore_metadata": {"RestoreMetadata": {"originalTableName": "orders", "nothing": None}},
         "start_restore_job": {"RestoreJobId": "job-1"},
     }
@@ -137,6 +138,24 @@ def test_a_refused_repeat_adopts_the_job_that_the_lost_call_started_and_no_other
     assert (now["state"], now.get("jobId")) == (("running", "job-9") if found else ("waiting", None))
 
 
+@pytest.mark.parametrize(
+    ("minutes", "error", "state", "attempt"),
+    [
+        (4, refused("InvalidParameterValueException"), "starting", 1),  # a job of the lost call may still turn up
+        (6, refused("InvalidParameterValueException"), "waiting", 2),
+        (29, refused("ThrottlingException"), "starting", 1),
+        (31, refused("ThrottlingException"), "waiting", 2),
+    ],
+)
+def test_a_repeat_without_a_job_counts_as_failed_only_when_none_can_turn_up_any_more(
+    work: Make, services: Services, minutes: int, error: Exception, state: str, attempt: int
+) -> None:
+    backup(services, start_restore_job=error)
+    item = an_item(state="starting", token="t", metadata=SAME, intentAt=stamp(ago(minutes=minutes)))
+    start(w := work(item), item, {}, CUT)
+    assert (stored(w, item)["state"], stored(w, item)["attempt"]) == (state, attempt)
+
+
 def test_a_refused_first_call_is_a_failed_attempt(work: Make, services: Services) -> None:
     backup(services, start_restore_job=refused("AccessDeniedException", "User is not authorized"))
     item = an_item()
@@ -201,6 +220,16 @@ def test_a_point_that_is_gone_moves_to_the_older_one_before_anything_is_started(
     start(w := work(item), item, {}, CUT)
     assert (stored(w, item)["state"], stored(w, item)["candidate"]) == ("waiting", 1)
     assert aws.requests("start_restore_job") == []
+
+
+def test_a_point_that_is_gone_since_access_was_lost_costs_no_candidate(work: Make, services: Services) -> None:
+    gone = refused("ResourceNotFoundException", "Cannot find recovery point.")
+    backup(services, start_restore_job=gone, describe_backup_vault=refused("ResourceNotFoundException"))
+    item = an_item()
+    start(w := work(item), item, {}, CUT)
+    now = stored(w, item)
+    assert (now["state"], now["candidate"], now["heldClass"], now["attempts"]) == ("held", 0, "access lost", [])
+    assert stored(w, w.vault)["accessLost"] is True
 
 
 def test_when_aws_does_not_answer_before_the_intent_the_step_is_tried_again(work: Make, services: Services) -> None:

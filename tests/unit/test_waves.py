@@ -64,13 +64,11 @@ def test_the_wave_that_failed_is_not_halted_by_itself() -> None:
     ]
 
 
-def test_a_pause_stands_before_a_wave_that_is_untouched_until_it_is_let_pass() -> None:
+def test_a_pause_stands_before_a_wave_until_it_is_let_pass() -> None:
     pausing = the_plan(second={"pauseBefore": True})
     paused = Turn([], paused_before="buckets", stopped_at=1)
     assert turn(pausing, [a_bucket("b"), a_bucket("c")], {}, NONE, MOMENT) == paused
     assert names(turn(pausing, [a_bucket("b")], {}, frozenset({1}), MOMENT)) == ["b"]
-    assert names(turn(pausing, [a_bucket("b", state="running"), a_bucket("c")], {}, NONE, MOMENT)) == ["c"]
-    assert names(turn(pausing, [a_bucket("b", attempt=2), a_bucket("c")], {}, NONE, MOMENT)) == ["b", "c"]
 
 
 def test_no_more_of_a_type_run_than_its_service_takes() -> None:
@@ -79,6 +77,14 @@ def test_no_more_of_a_type_run_than_its_service_takes() -> None:
     volumes = [an_item(resourceArn="arn:aws:ec2:::volume/v", resourceType="EBS")]
     now = turn(the_plan(), [*flying, *waiting, *volumes], {}, NONE, MOMENT)
     assert names(now) == ["lost", "w0", "w1", "v"]  # DynamoDB restores 50 at once, EBS states no limit
+    assert now.limited
+
+
+def test_what_runs_in_the_account_beside_ours_counts_for_a_types_limit() -> None:
+    now = turn(the_plan(), [an_item("a"), an_item("b")], {}, NONE, MOMENT, {"DynamoDB": 49, "S3": 99})
+    assert (names(now), now.limited) == (["a"], True)
+    now = turn(the_plan(), [an_item("a"), an_item("b")], {}, NONE, MOMENT, {"DynamoDB": 48})
+    assert (names(now), now.limited) == (["a", "b"], False)
 
 
 def test_a_type_is_held_when_its_first_ones_failed_alike() -> None:
@@ -114,5 +120,5 @@ def test_without_anything_to_do_there_is_nothing_to_start() -> None:
 
 
 def test_what_is_only_suspect_does_not_hold_its_type() -> None:
-    suspect = [an_item(f"s{n}", state="held", heldClass="suspect point") for n in range(3)]
+    suspect = [an_item(f"s{n}", state="held", heldClass="suspect point", heldFrom="validated") for n in range(3)]
     assert names(turn(the_plan(), [*suspect, an_item("w")], {}, NONE, MOMENT)) == ["w"]
