@@ -12,8 +12,7 @@ from airlift.approving import next_request
 from airlift.arns import Arn
 from airlift.collecting import collect, finish, reopen_wanted_again
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
-from airlift.failures import Cause
-from airlift.items import ACCESS_LOST, IN_FLIGHT, hold
+from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import observe, restore_jobs
 from airlift.pacing import reserve
@@ -29,12 +28,8 @@ from airlift.waves import Turn, turn
 if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
-_STARTING_FOR_SECONDS = 50
 _SHORTEST, _LONGEST = 5, 300
 _SETTLING_LOOK = 10
-_ACCESS_LOST = Cause(
-    "environment", ACCESS_LOST, "`airlift resume {recovery}` asks for access anew and starts what is left."
-)
 
 
 def advance_restores(work: VaultWork) -> dict[str, Any]:
@@ -47,7 +42,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
         return _wait_for_first_sign(work, cut)
     cut = cut or parse_time(work.recovery["createdAt"])
     follow_new_plan(work)
-    rounds = work.count_round()
+    work.save(rounds=work.count_round())  # checks the lock as well, before anything is started
     reopen_wanted_again(work)
     items = list(work.ledger.query(_partition(work), index=OPEN_INDEX))
     jobs = restore_jobs(work, items)
@@ -57,13 +52,13 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
         return finish(work, cut)
     passed = _passed_waves(work)
     now_ = turn(work.plan, items, work.vault, passed, now().timestamp(), _elsewhere(jobs, items))
-    left = _start(work, now_, jobs, cut)
+    begun, left = _start(work, now_, jobs, cut)
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
     _note_stop(work, now_)
-    answer = _next(work, items, now_, left)
-    _record(work, items, now_, answer, rounds)
+    answer = _next(work, items, now_, begun, left)
+    _record(work, items, now_, answer)
     return answer
 
 
@@ -84,26 +79,25 @@ def _partition(work: VaultWork) -> str:
 def _wait_for_first_sign(work: VaultWork, cut: datetime | None) -> dict[str, Any]:
     if cut is not None:
         return {"next": "select", "waitSeconds": 0}
-    rounds = work.count_round()
     waited = _since(work.vault.get("waitingSince", stamp(now())))
     wait = int(min(_LONGEST, max(_SHORTEST, waited / 6)))
-    work.save(rounds=rounds, nextLookAt=_in(wait))
+    work.save(rounds=work.count_round(), nextLookAt=_in(wait))
     return {"next": "wait", "waitSeconds": wait}
 
 
-def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> int:
-    """Starts what may be started, paced, for less than a minute; gives how many are left."""
+def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int, int]:
+    """Starts what may be started, paced, within the turn's minute; gives how many were begun and how many are left."""
     if not now_.startable:
-        return 0
+        return 0, 0
     access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
     if access.state != "granted":
         _access_lost(work, now_, jobs, cut)
-        return 0
+        return 0, 0
     region = Arn.parse(work.holder.execution_arn).region
-    slots = reserve(work.ledger, region, len(now_.startable), now(), _STARTING_FOR_SECONDS)
+    slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left())
     begun = 0
     for item, slot in zip(now_.startable, slots, strict=False):
-        if work.time_is_up():
+        if not work.seconds_left() or work.vault.get("accessLost"):
             break
         begun += 1
         time.sleep(max(0.0, slot - now().timestamp()))
@@ -111,7 +105,16 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> int:
             start(work, item, jobs, cut)
         except Conflict:
             logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
-    return len(now_.startable) - begun
+    if begun:
+        _let_pass(work, now_.startable[0])
+    return begun, len(now_.startable) - begun
+
+
+def _let_pass(work: VaultWork, item: Record) -> None:
+    """A wave that has begun is not paused before any more."""
+    names = work.vault.get("passedWaves", [])
+    if work.plan.wave(item["wave"]).pause_before and item["waveName"] not in names:
+        work.save(passedWaves=[*names, item["waveName"]])
 
 
 def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None:
@@ -121,41 +124,42 @@ def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None
         if item["state"] == "starting":
             start(work, item, jobs, cut)  # its lost call may have made a job, which must not be forgotten
         else:
-            hold(work, item, "access to the vault was lost before it was started", _ACCESS_LOST, item["attempts"])
+            hold(work, item, "access to the vault was lost before it was started", LOST, item["attempts"])
 
 
 def _passed_waves(work: VaultWork) -> frozenset[int]:
-    """Waves that the operator has let pass since the vault began to wait before them."""
-    passed = set(work.vault.get("passedWaves", []))
+    """Waves that the operator has let pass since the vault began to wait before them. Kept by name, as plans change."""
+    names = list(work.vault.get("passedWaves", []))
     waiting = work.vault.get("pausedWave")
     named = work.recovery.get("continuedWave")
     continued = work.recovery.get("continuedAt", "") > work.vault.get("waitingSince", "~")
-    if waiting is not None and continued and named in (None, work.plan.wave(waiting).name):
-        passed.add(waiting)
-        work.save(passedWaves=sorted(passed), pausedWave=None, waitingFor=None, waitingSince=None)
-    return frozenset(passed)
+    if waiting is not None and continued and named in (None, waiting):
+        names.append(waiting)
+        work.save(passedWaves=names, pausedWave=None, waitingFor=None, waitingSince=None)
+    return frozenset(n for n in range(len(work.plan.waves) + 1) if work.plan.wave(n).name in names)
 
 
 def _note_stop(work: VaultWork, now_: Turn) -> None:
     """Remembers before which wave restoring waits for the operator, and since when; a later continue lets it pass."""
-    wave = now_.stopped_at
-    if wave is None or work.vault.get("pausedWave") == wave:
+    if now_.stopped_at is None:
+        return
+    name = work.plan.wave(now_.stopped_at).name
+    if work.vault.get("pausedWave") == name:
         return
     at = now()
-    name = work.plan.wave(wave).name
     why = f"wave {now_.halted_by} has failures" if now_.halted_by else "as the plan says"
-    values = {"pausedWave": wave, "waitingSince": stamp(at)}
+    values = {"pausedWave": name, "waitingSince": stamp(at)}
     text = f"Paused before wave {name}, {why}: airlift continue {work.recovery_id}"
     told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn)
     work.ledger.write(work.update(**values), told, holder=work.holder)
     merge(work.vault, values)
 
 
-def _next(work: VaultWork, items: list[Record], now_: Turn, left: int) -> dict[str, Any]:
+def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int) -> dict[str, Any]:
     states = {item["state"] for item in items}
     flying = bool(states & IN_FLIGHT)
     if left:
-        return {"next": "wait", "waitSeconds": 0 if flying else _SHORTEST}
+        return {"next": "wait", "waitSeconds": 0 if begun else _SHORTEST}
     if now_.startable and not flying and "waiting" in states:
         return {"next": "wait", "waitSeconds": _SHORTEST}  # a wave has ended without a job; the next one's turn
     if not flying and now_.due_in is None and not now_.limited and not now_.paused_before:
@@ -193,13 +197,12 @@ def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
     )
 
 
-def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any], rounds: int) -> None:
+def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, Any]) -> None:
     """Progress in the vault's record, for those who watch."""
     counts = dict.fromkeys(("waiting", "running", "held"), 0)
     for item in items:
         counts["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
     values: dict[str, Any] = {
-        "rounds": rounds,
         "counts": {**work.vault.get("counts", {}), **counts},
         "nextLookAt": _in(answer["waitSeconds"]),
         "waitingFor": "continue" if now_.paused_before else "jobs",

@@ -143,6 +143,8 @@ def _close(
     if lock is None or lock["executionArn"] != execution_arn:
         cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
         return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id}
+    # From here on nothing joins any more: a new trigger waits until the lock is free, and opens its own recovery.
+    ledger.write(Update(recovery_key(recovery_id), {"state": "CLOSING"}), holder=holder)
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
     children = {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults}
     endings = vault_endings(vaults, children, stopped=by_status)

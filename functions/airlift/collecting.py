@@ -114,6 +114,7 @@ def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:
             f"read the reasons (`airlift status {work.recovery_id}`); then "
             f"`airlift restore-again {work.recovery_id} ARN`.",
         )
+    work.at_end = {"counts": dict(outcomes)}
     work.end("VaultRecovered", told_)
     return {"next": "done", "waitSeconds": 0}
 
@@ -127,14 +128,24 @@ def _wishes(work: VaultWork) -> list[Record]:
 def _is_wanted_here(work: VaultWork, wish: Record) -> Record | None:
     """The item of this vault that the wish is about, unless another vault of the recovery restores the resource."""
     claim = work.ledger.get(claim_key(work.recovery_id, wish["resourceArn"]))
-    if claim is not None and claim["vault"] != work.vault_arn:
+    if _refused_here(work) in wish or (claim is not None and claim["vault"] != work.vault_arn):
         return None
     return work.ledger.get(item_key(work.recovery_id, work.vault_arn, wish["resourceArn"]))
 
 
-def _is_elsewhere(work: VaultWork, resource_arn: str) -> bool:
-    others = (vault for vault in work.recovery["vaults"] if vault != work.vault_arn)
-    return any(work.ledger.get(item_key(work.recovery_id, vault, resource_arn)) for vault in others)
+def _refused_here(work: VaultWork) -> str:
+    """Attribute of a wish that says why this vault does not grant it."""
+    return f"refusedBy{work.vault['order']}"
+
+
+def _is_open_elsewhere(work: VaultWork, wish: Record) -> bool:
+    """Whether another vault of the recovery has the resource and has not refused the wish yet."""
+    return any(
+        f"refusedBy{order}" not in wish
+        and vault != work.vault_arn
+        and work.ledger.get(item_key(work.recovery_id, vault, wish["resourceArn"])) is not None
+        for order, vault in enumerate(work.recovery["vaults"])
+    )
 
 
 def reopen_wanted_again(work: VaultWork) -> None:
@@ -147,10 +158,10 @@ def reopen_wanted_again(work: VaultWork) -> None:
         try:
             changes = _granted(work, item, wish)
         except InvalidInput as error:
-            if _is_elsewhere(work, item["resourceArn"]):
-                continue  # the point may be one of the other vault's
             changes = [told(work, item, "again", f"not restored again: {error}")]
-            taken["refused"] = str(error)
+            if _is_open_elsewhere(work, wish):  # the point may be one of another vault's
+                taken = {}
+            taken[_refused_here(work)] = str(error)
         key = again_key(work.recovery_id, item["resourceArn"])
         changes.append(Update(key, taken, only_if={"at": wish["at"], "takenAt": None}))
         try:
@@ -158,7 +169,7 @@ def reopen_wanted_again(work: VaultWork) -> None:
         except Conflict:
             logger.info("Another vault has taken the wish", extra={"resource": item["resourceArn"]})
         else:
-            if "refused" not in taken and "open" not in item:
+            if _refused_here(work) not in taken and "open" not in item:
                 merge(work.vault, _counted(work.vault, [item], -1))
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airlift.ledger import Record
 
 RECOVERED = "Recovered"
+_LONGEST_CAUSE = 30_000
+"""Characters; a Fail state takes 32,768 (API_StopExecution.html gives the same bound for a cause)."""
 VAULT_RECOVERED = "VaultRecovered"
 
 
@@ -67,6 +69,7 @@ def overall(endings: Mapping[str, Ending]) -> Ending:
     if names == {VAULT_RECOVERED}:
         return Ending(RECOVERED, f"{len(endings)} vault(s) recovered: everything restored and validated.")
     told = "; ".join(f"{arn}: {e.name}: {e.cause}" for arn, e in endings.items() if e.name != VAULT_RECOVERED)
+    told = told[:_LONGEST_CAUSE]
     if len(names) == 1:
         return Ending(names.pop(), told)
     return Ending("PartlyRecovered", told)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 IN_FLIGHT = frozenset({"starting", "running", "settling"})
-ACCESS_LOST = "access lost"
+LOST = Cause("environment", "access lost", "`airlift resume {recovery}` asks for access anew and starts what is left.")
+"""Why what was not started before access was lost is held."""
 OUTCOMES = frozenset({"validated", "restored", "failed", "skipped"})
 """An item in one of these is final once it no longer carries `open`."""
 

@@ -47,7 +47,7 @@ def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:
     """Moves each open item on by what is true now; what settle_restore moved on meanwhile waits for the next look."""
     room = _AT_ONCE - sum(_unanswered(item) for item in items)
     for item in items:
-        if work.time_is_up():
+        if not work.seconds_left():
             return
         try:
             if item["state"] == "running":
@@ -62,7 +62,8 @@ def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:
 
 
 def _unanswered(item: Record) -> bool:
-    return item["state"] == "settling" and item.get("settleSends", 0) > 0 and _due(item) > now().timestamp()
+    sent = item["state"] == "settling" and item.get("settleSends", 0) > 0 and "dueAt" not in item
+    return sent and _due(item) > now().timestamp()
 
 
 def _running(work: VaultWork, item: Record, jobs: Jobs) -> None:

@@ -35,6 +35,11 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     runs = bool(lock and lock["recoveryId"] == action.recovery_id)
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
+    if lock and not runs and action.action != "first-sign":
+        raise RecoveryAlreadyRuns(
+            f"Recovery {lock['recoveryId']} of account {recovery['account']} is under way.",
+            f"wait for its end, or stop it with `airlift stop {lock['recoveryId']}`, then resume this one.",
+        )
     changes, text = _noted(ledger, recovery, action, execution_arn, at)
     if changes:
         ledger.write(*changes, entry(action.recovery_id, at, "operator", text))
@@ -44,11 +49,6 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     if action.action == "first-sign":
         text += f" The recovery does not run; go on with `airlift resume {action.recovery_id}`."
         return {"outcome": "done", "text": text, "recoveryId": action.recovery_id, "account": ""}
-    if lock:
-        raise RecoveryAlreadyRuns(
-            f"Recovery {lock['recoveryId']} of account {recovery['account']} is under way.",
-            f"wait for its end, or stop it with `airlift stop {lock['recoveryId']}`, then resume this one.",
-        )
     return _resume(ledger, execution_arn, recovery, text)
 
 

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def follow_new_plan(work: VaultWork) -> None:
-    """Gives open items the waves and priorities of the new plan, and counts anew which waves ended badly.
-
-    Pauses that the operator let pass belong to the old plan; those of the new one hold anew.
-    """
+    """Gives items the waves and priorities of the new plan, and counts anew which waves ended badly."""
     version = work.recovery["planVersion"]
     if work.vault.get("plannedBy") == version:
         return
@@ -25,14 +22,14 @@ def follow_new_plan(work: VaultWork) -> None:
     for item in work.ledger.query(item_key(work.recovery_id, work.vault_arn, "")[0]):
         resource = item["resourceType"], item["resourceArn"]
         wave, priority = work.plan.wave_of(*resource, item.get("resourceName"))
-        if "open" not in item:
-            problems[str(wave)] += item["wanted"] and item["state"] != "validated"
-        elif (item["wave"], item["priority"]) != (wave, priority):
+        if (item["wave"], item["priority"]) != (wave, priority):
             values = {"wave": wave, "waveName": work.plan.wave(wave).name, "priority": priority}
-            change(work, item, values | {"open": open_key(wave, priority, item["resourceArn"])})
+            if "open" in item:
+                values["open"] = open_key(wave, priority, item["resourceArn"])
+            change(work, item, values)
+        if "open" not in item and item["wanted"] and item["state"] != "validated":
+            problems[str(wave)] += 1
     work.save(
         plannedBy=version,
-        waveProblems={wave: number for wave, number in problems.items() if number},
-        passedWaves=None,
-        pausedWave=None,
+        waveProblems=dict(problems),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,7 @@ from airlift.errors import (
 )
 from airlift.runtime import is_transient, logger
 from airlift.timeline import entry
-from airlift.values import now, safe_text, stamp
+from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 RECOVERY_TAG = "airlift:recovery"
+_COUNTS_AFTER_REMOVAL = timedelta(minutes=10)
 
 
 def request_access(work: VaultWork) -> dict[str, Any]:
@@ -34,13 +36,12 @@ def request_access(work: VaultWork) -> dict[str, Any]:
 
     Raises the named errors of a request that AWS refuses; nobody is asked then.
     """
-    found, removed = _existing_vault(work)
-    if found is None:
-        found = _create(work, removed=removed)
+    found = _existing_vault(work) or _create(work)
     at = now()
     name = found["BackupVaultName"]
     if work.vault.get("restoreAccessBackupVaultName") == name:
-        work.save(state="REQUESTED", waitingFor="approval")
+        if "grantedAt" not in work.vault:
+            work.save(state="REQUESTED", waitingFor="approval")
     else:
         work.ledger.write(
             work.update(
@@ -72,15 +73,11 @@ def describe(name: str) -> dict[str, Any] | None:
     return answer
 
 
-def _existing_vault(work: VaultWork) -> tuple[dict[str, Any] | None, bool]:
-    """The restore-access vault that may serve this recovery, and whether one that stood in the way was removed.
-
-    A FAILED one is removed, since it blocks a request.
-    """
-    removed = False
+def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
+    """The restore-access vault that may serve this recovery; a FAILED one is removed, since it blocks a request."""
     own_vault = describe(_name(work))
     if own_vault and own_vault["VaultState"] != "FAILED":
-        return own_vault, removed
+        return own_vault
     for vault in _restore_access_vaults(work.vault_arn):
         name = vault["BackupVaultName"]
         own = _recovery_of(vault) == work.recovery_id
@@ -88,21 +85,21 @@ def _existing_vault(work: VaultWork) -> tuple[dict[str, Any] | None, bool]:
         ended = own and vault["VaultState"] == "CREATING" and name in _earlier_names(work)
         if vault["VaultState"] == "FAILED" or ended:
             _remove_failed(name)
-            removed = True
+            work.save(removedAt=stamp(now()))
             continue
         if own:
-            return vault, removed
+            return vault
         match work.recovery.get("adoptVault"):
             case "adopt":
                 client("backup").tag_resource(
                     ResourceArn=vault["BackupVaultArn"], Tags={RECOVERY_TAG: work.recovery_id}
                 )
                 _note(work, f"The operator had {name} adopted, a vault of another recovery")
-                return vault, removed
+                return vault
             case "replace":
                 _note(work, f"The operator had {name} replaced, a vault of another recovery")
                 client("backup").delete_backup_vault(BackupVaultName=name)
-                removed = True
+                work.save(removedAt=stamp(now()))
             case _:
                 raise VaultAccessHeldByOther(
                     f"Restore-access vault {name} for {work.vault_arn} belongs to "
@@ -110,7 +107,7 @@ def _existing_vault(work: VaultWork) -> tuple[dict[str, Any] | None, bool]:
                     "never used silently.",
                     'start again with "adoptVault": "adopt" to use it, or "replace" to delete it and ask anew.',
                 )
-    return None, removed
+    return None
 
 
 def _restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
@@ -154,7 +151,7 @@ def _earlier_names(work: VaultWork) -> set[str]:
     return {vault_name(work.recovery_id, work.vault_arn, request) for request in requests}
 
 
-def _create(work: VaultWork, *, removed: bool) -> dict[str, Any]:
+def _create(work: VaultWork) -> dict[str, Any]:
     request = work.vault.get("request", 1)
     name = _name(work)
     recovery = work.recovery
@@ -167,7 +164,7 @@ def _create(work: VaultWork, *, removed: bool) -> dict[str, Any]:
             RequesterComment=comment(work.recovery_id, recovery["account"], recovery["mode"], recovery["reason"]),
         )
     except ClientError as error:
-        _raise_refusal(error, work.vault_arn, name, removed=removed)
+        _raise_refusal(error, work, name)
     created = describe(name)
     if created is None:
         raise Unavailable(f"{name} was requested but can't be read yet.", "none; the step is tried again.")
@@ -175,8 +172,9 @@ def _create(work: VaultWork, *, removed: bool) -> dict[str, Any]:
     return created
 
 
-def _raise_refusal(error: ClientError, vault_arn: str, name: str, *, removed: bool) -> None:
+def _raise_refusal(error: ClientError, work: VaultWork, name: str) -> None:
     """The named error of a refused request. AWS documents the codes, not the texts, so the reading is inferred."""
+    vault_arn = work.vault_arn
     code, said = error.response["Error"]["Code"], safe_text(error.response["Error"].get("Message", ""), 300)
     text = said.lower()
     if code == "AlreadyExistsException":
@@ -189,7 +187,10 @@ def _raise_refusal(error: ClientError, vault_arn: str, name: str, *, removed: bo
             "a service control policy that denies them.",
         ) from error
     if code == "LimitExceededException":
-        if removed:  # a vault that was just deleted may count for a moment (inferred)
+        removed_at = work.vault.get("removedAt")
+        if (
+            removed_at and now() - parse_time(removed_at) < _COUNTS_AFTER_REMOVAL
+        ):  # a vault that was just deleted may count for a moment (inferred)
             raise Unavailable(
                 f"AWS still counts a deleted vault of {vault_arn}: {said}", "none; tried again."
             ) from error

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from airlift.access import read_access
 from airlift.arns import Arn
 from airlift.aws import client
 from airlift.errors import MetadataRefused
-from airlift.failures import Cause
-from airlift.items import attempted, candidate_of, change, failed, hold, told
+from airlift.failures import Cause, cause_of
+from airlift.items import LOST, attempted, candidate_of, change, failed, hold, told
+from airlift.requesting import describe
 from airlift.restore import family_of
 from airlift.restore.base import Family, RecoveryPoint, Target
 from airlift.runtime import NO_ANSWER, is_transient, logger, setting
@@ -73,7 +75,19 @@ def _not_started(work: VaultWork, item: Record, error: Exception, *, repeated: b
     elif isinstance(error, MetadataRefused):
         hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
     else:
-        failed(work, item, *_said(error))
+        _refused_start(work, item, error)
+
+
+def _refused_start(work: VaultWork, item: Record, error: Exception) -> None:
+    """A refused call. What sounds like the point's own fault may be access that was lost since this turn began."""
+    code, message = _said(error)
+    if cause_of(code, message).kind == "point":
+        access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
+        if access.state != "granted":
+            work.save(accessLost=True)
+            hold(work, item, "access to the vault was lost before it was started", LOST, item["attempts"])
+            return
+    failed(work, item, code, message)
 
 
 def recovery_point(item: Record) -> RecoveryPoint:
@@ -135,7 +149,7 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
     except ClientError as error:
         if is_transient(error):
             raise
-        failed(work, item, *_said(error))
+        _refused_start(work, item, error)
         return False
     token = hashlib.sha256(
         "\n".join((work.recovery_id, work.vault_arn, item["resourceArn"], str(item["attempt"]))).encode()

@@ -57,9 +57,9 @@ class VaultWork:
         self.ledger.write(self.update(**values), holder=self.holder)
         merge(self.vault, values)
 
-    def time_is_up(self) -> bool:
-        """Whether this turn has lasted a minute; what is left is done in the next one."""
-        return now() - self._begun > _TURN
+    def seconds_left(self) -> float:
+        """What is left of this turn's minute, 0 when it is over; what could not be done is done in the next one."""
+        return max(0.0, (_TURN - (now() - self._begun)).total_seconds())
 
     def count_round(self) -> int:
         """The number of this look at the vault, over all steps of its execution. To be saved with what was found.

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airlift.items import ACCESS_LOST, IN_FLIGHT
+from airlift.items import IN_FLIGHT, LOST
 from airlift.restore import family_of
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def turn(
         halted = _halted_by(plan, items, vault, wave, passed)
         if halted:
             return Turn([], halted_by=halted, stopped_at=wave, held_types=held_types)
-        untouched = all(item["state"] == "waiting" and not item["attempts"] for item in working)
-        if plan.wave(wave).pause_before and wave not in passed and untouched:
+        if plan.wave(wave).pause_before and wave not in passed:
             return Turn([], paused_before=plan.wave(wave).name, stopped_at=wave)
         return _of_wave(mine, held_types, moment, elsewhere or {})
     return Turn([], held_types=held_types)
@@ -110,7 +109,7 @@ def _held_types(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> tu
         (item["resourceType"], item.get("heldClass", ""))
         for item in items
         if item["state"] == "held" and item.get("heldFrom") in (None, "waiting", "starting", "running")
-        if item.get("heldClass") != ACCESS_LOST
+        if item.get("heldClass") != LOST.name
     )
     alive = {item["resourceType"] for item in items if item["state"] in ("running", "settling")}
     restored = vault.get("restoredByType", {})
