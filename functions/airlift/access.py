@@ -168,6 +168,8 @@ def ending(access: Access, vault_arn: str, recovery_id: str) -> AirliftError | N
     error, what, remedy = _ENDINGS[access.state]
     said = f" ({safe_text(access.message)})" if access.message else ""
     text = what.format(vault=vault_arn, recovery=recovery_id)
+    if access.state == "notCreated" and not access.session_readable:
+        text += " The session can't be read, so it may as well have been rejected or have expired."
     return error(text + said, remedy.format(vault=vault_arn, recovery=recovery_id))
 
 

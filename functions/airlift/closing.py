@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from airlift.aws import client
-from airlift.endings import Ending, overall, vault_endings
+from airlift.endings import Ending, overall, vault_endings, with_next_step
 from airlift.ledger import Conflict, Holder, Ledger, Record, Update, execution_key, lock_key, recovery_key, vault_key
 from airlift.lock import freeing
 from airlift.notify import tell_people
@@ -44,8 +44,7 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     cause = described.get("cause") or f"The execution ended {described['status']} without closing the recovery."
     recovery_id = served["recoveryId"]
     _stop_children(ledger, recovery_id, cause)
-    step = f"Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
-    return _close(ledger, recovery_id, execution_arn, Ending(str(name), f"{cause} {step}"), by_status=True)
+    return _close(ledger, recovery_id, execution_arn, Ending(str(name), with_next_step(cause)), by_status=True)
 
 
 def _described(execution_arn: str) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def _ending_of(ended: dict[str, str]) -> Ending:
     except ValueError:
         parsed = None
     told = parsed.get("errorMessage", cause) if isinstance(parsed, dict) else cause
-    return Ending(ended["error"], told or "no cause given")
+    return Ending(ended["error"], with_next_step(told or "no cause given"))
 
 
 def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
     if lock is None or lock["executionArn"] != holder.execution_arn or record is None or record.get("ending"):
         return {"outcome": "recorded before"}
     name = status.get("error") or _STATUSES.get(status["status"], status["status"])
-    cause = status.get("cause") or f"The vault's execution ended {status['status']}."
+    cause = with_next_step(status.get("cause") or f"The vault's execution ended {status['status']}.")
     ending = {"name": name, "cause": cause, "at": stamp(now())}
     update = Update(
         vault_key(given["recoveryId"], given["sourceBackupVaultArn"]),

@@ -187,7 +187,7 @@ def _reopened(work: VaultWork, item: Record, wish: Record) -> Update:
         raise InvalidInput(f"type {item['resourceType']} is not restored by Airlift.", "restore it by hand.")
     values = fresh_attempt(item) | {
         "open": open_key(item["wave"], item["priority"], item["resourceArn"]),
-        "attempts": attempted(item, item["state"].upper(), "restored again") if item["candidates"] else [],
+        "attempts": attempted(item, item["state"].upper(), "restored again") if item.get("jobId") else item["attempts"],
         "countedFrom": len(item["attempts"]) + 1,
         "wanted": True,
     }

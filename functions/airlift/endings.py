@@ -46,11 +46,10 @@ def vault_endings(vaults: Iterable[Record], children: Mapping[str, str], *, stop
 def _of_execution(execution_arn: str, *, stopped: bool) -> Ending:
     """The ending of a child that could not write one: stopped, timed out, or failed by the workflow itself."""
     states = client("stepfunctions")
-    resume = "Next step: `airlift resume` goes on with what has no outcome."
     try:
         described = states.describe_execution(executionArn=execution_arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
-        return Ending("NotStarted", f"The vault's execution was never started. {resume}")
+        return Ending("NotStarted", with_next_step("The vault's execution was never started."))
     status = described["status"]
     if status == "RUNNING" and not stopped:
         raise Unavailable(f"{execution_arn} is said to run still.", "none; the step is tried again.")
@@ -58,7 +57,14 @@ def _of_execution(execution_arn: str, *, stopped: bool) -> Ending:
         status, status
     )
     cause = described.get("cause") or f"The vault's execution is {status}."
-    return Ending(name, f"{cause} {resume}")
+    return Ending(name, with_next_step(cause))
+
+
+def with_next_step(cause: str) -> str:
+    """The cause, with what an operator does next if it does not say so itself."""
+    if "Next step:" in cause:
+        return cause
+    return f"{cause} Next step: `airlift resume` goes on with what has no outcome."
 
 
 def overall(endings: Mapping[str, Ending]) -> Ending:

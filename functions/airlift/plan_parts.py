@@ -36,7 +36,7 @@ class Vault(Document):
 
 
 class Account(Document):
-    """A protected account and its vaults, in the order in which they are preferred."""
+    """A protected account and its vaults. Of several that hold a resource, the one granted first restores it."""
 
     id: AccountId
     name: str = ""
@@ -44,7 +44,7 @@ class Account(Document):
 
     @property
     def vault_arns(self) -> tuple[str, ...]:
-        """ARNs of the source vaults, the preferred one first."""
+        """ARNs of the source vaults, in the plan's order."""
         return tuple(vault.arn for vault in self.vaults)
 
 

@@ -139,7 +139,7 @@ def _remove_failed(name: str) -> None:
 
 
 def _note(work: VaultWork, text: str) -> None:
-    work.ledger.write(entry(work.recovery_id, now(), "request", text, vault=work.vault_arn), holder=work.holder)
+    work.ledger.write(entry(work.recovery_id, now(), "adoption", text, vault=work.vault_arn), holder=work.holder)
 
 
 def _name(work: VaultWork) -> str:
@@ -197,7 +197,7 @@ def _raise_refusal(error: ClientError, work: VaultWork, name: str) -> None:
         raise VaultAccessHeldByOther(
             f"AWS refused {name} for {vault_arn}: {said}",
             "another restore-access vault of this source exists; list them with `aws backup list-backup-vaults "
-            "--by-vault-type RESTORE_ACCESS_BACKUP_VAULT`.",
+            '--by-vault-type RESTORE_ACCESS_BACKUP_VAULT`, then start again with "adoptVault": "adopt" or "replace".',
         ) from error
     if "approval team" in text or "mpa" in text.split() or "multi-party" in text:
         raise VaultWithoutTeam(
