@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import request_scope
-from ministack.services import sts
 
 from local.aws.errors import AccessDenied
 from local.aws.wire import Caller, account_as_key
@@ -21,33 +20,35 @@ _BACKUP = "backup.amazonaws.com"
 
 
 def identify(headers: Mapping[str, str]) -> Caller:
-    """The caller of a request whose signature ministack has verified: an account's root, or an assumed role."""
+    """The caller of a request whose signature ministack has verified: an account's root, a user, an assumed role."""
     scope = _CREDENTIAL.search(headers.get("authorization", ""))
-    session = sts._sessions.get(scope["key"]) if scope else None
-    if scope is None or session is None:
+    known = iam_evaluator.resolve_caller_identity(scope["key"]) if scope else None
+    if scope is None or known is None:
         return account_as_key(headers)
-    arn = str(session["Arn"])
+    arn = str(known["userArn"])
     return Caller(arn.split(":")[4], scope["region"], arn)
 
 
 def allows(principal: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
-    """Whether a root, a role or an assumed role may do `action` on `resource`, with its policies of this moment."""
+    """Whether a root, a user, a role or an assumed role may do this now, with its policies of this moment."""
     _, _, _, _, account, name = principal.split(":", 5)
     if name == "root":
         return True
-    role = name.split("/")[1] if name.startswith("assumed-role/") else name.rpartition("/")[2]
+    kind, _, rest = name.partition("/")
+    own = rest.partition("/")[0] if kind == "assumed-role" else rest.rpartition("/")[2]
     region = resource.split(":")[3] if resource.startswith("arn:") else ""
     with request_scope(account, region):
         asked = iam_evaluator.EvalContext(
             principal_arn=principal,
-            principal_type="AssumedRole",
+            principal_type="User" if kind == "user" else "AssumedRole",
             principal_account=account,
             action=action,
             resource_arn=resource,
             region=region,
             service_context=dict(context or {}),
         )
-        policies = iam_evaluator._gather_role_policies(role, account)
+        gather = iam_evaluator._gather_user_policies if kind == "user" else iam_evaluator._gather_role_policies
+        policies = gather(own, account)
         return bool(iam_evaluator.evaluate(asked, policies).decision == "Allow")
 
 

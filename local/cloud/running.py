@@ -42,8 +42,9 @@ def environment(account: str, port: int, region: str = REGION) -> dict[str, str]
 class Cloud:
     """One local cloud in a process of its own. A context manager: leaving it ends the process."""
 
-    def __init__(self, behind_days: float = 0.0) -> None:
+    def __init__(self, behind_days: float = 0.0, log: str = "cloud.log") -> None:
         self.port = _free_port()
+        self.log = WORK / log
         self._behind_days = behind_days
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._process: subprocess.Popen[bytes]
@@ -51,7 +52,6 @@ class Cloud:
     def __enter__(self) -> Self:
         """Start it and wait until it answers. Raises RuntimeError with the log's end if it does not."""
         WORK.mkdir(exist_ok=True)
-        self.log = WORK / "cloud.log"
         arguments = ["-m", "local.cloud.server", "--port", str(self.port), "--behind-days", str(self._behind_days)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

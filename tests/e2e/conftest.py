@@ -2,148 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.cloud import deploy, story
 from local.cloud.contents import Table
-from local.cloud.running import RECOVERY, REGION, ROOT, WORK, Cloud
+from local.cloud.running import Cloud
+from tests.e2e.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from local.cloud.story import Story
-
-MACHINE = f"arn:aws:states:{REGION}:{RECOVERY}:stateMachine:airlift-recovery"
-PATIENCE = 90.0
-T = TypeVar("T")
-
-
-class Desk:
-    """What an operator has: the console, the command line, and approvers who answer."""
-
-    def __init__(self, told: Story) -> None:
-        self.story = told
-        self.cloud = told.cloud
-        self.states = told.cloud.client("stepfunctions", RECOVERY)
-
-    def sample(self, name: str, **changes: Any) -> dict[str, Any]:
-        """An input out of events/, with members replaced."""
-        document: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
-        return document | changes
-
-    def console(self, document: dict[str, Any]) -> str:
-        """Start an execution as a person in the console does; its ARN."""
-        started = self.states.start_execution(stateMachineArn=MACHINE, input=json.dumps(document))
-        return str(started["executionArn"])
-
-    def executions(self) -> list[str]:
-        """The executions of the recovery state machine, newest first."""
-        listed = self.states.list_executions(stateMachineArn=MACHINE)["executions"]
-        return [execution["executionArn"] for execution in listed]
-
-    def ended(self, execution_arn: str) -> dict[str, Any]:
-        """An execution once it has ended, `output` decoded."""
-
-        def look() -> dict[str, Any] | None:
-            found: dict[str, Any] = self.states.describe_execution(executionArn=execution_arn)
-            return found if found["status"] != "RUNNING" else None
-
-        found = until(look, f"{execution_arn} to end")
-        return found | {"output": json.loads(found.get("output", "null"))}
-
-    def airlift(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line, with JSON as its output."""
-        return subprocess.run(
-            [deploy.AIRLIFT, "--stack", deploy.STACK, "--json", *arguments],
-            env=self.cloud.environment(RECOVERY),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-
-    def newest(self) -> str:
-        """The newest recovery's id, "" if there is none."""
-        found = json.loads(self.airlift("status").stdout)
-        return str(found[0]["recoveryId"]) if found else ""
-
-    def new_recovery(self, before: str) -> str:
-        """The id of a recovery that begins after `before`."""
-        return until(lambda: found if (found := self.newest()) != before else None, "a recovery to begin")
-
-    def status(self, recovery_id: str) -> dict[str, Any]:
-        """One recovery with everything that the ledger knows."""
-        found: dict[str, Any] = json.loads(self.airlift("status", recovery_id).stdout.splitlines()[-1])
-        return found
-
-    def waits_for(self, recovery_id: str, what: str) -> None:
-        """Wait until the recovery's vault waits for something: approval, firstSign, continue, jobs."""
-        until(lambda: self.status(recovery_id)["vaultRecords"][0].get("waitingFor") == what, f"waiting for {what}")
-
-    def session(self, recovery_id: str) -> str:
-        """The session in which this recovery's request is voted on."""
-
-        def look() -> str | None:
-            mails = self.story.requests()
-            return next((m["sessionArn"] for m in reversed(mails) if recovery_id in m["requesterComment"]), None)
-
-        return until(look, "the approvers' mail")
-
-    def vote(self, recovery_id: str, decision: str = "APPROVE") -> None:
-        """Two of three approvers vote."""
-        session = self.session(recovery_id)
-        for approver in story.APPROVERS[:2]:
-            self.story.vote(session, approver, decision)
-
-    def plan(self, *, pause: bool = False) -> None:
-        """Put the story's plan in force."""
-        deploy.deploy_plan(self.cloud, self.story.plan(WORK / "plan.yaml", pause=pause))
-
-    def close_access(self) -> None:
-        """Delete the restore-access vaults that earlier tests got, as an operator would."""
-        backup = self.cloud.client("backup", RECOVERY)
-        for vault in backup.list_backup_vaults(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT")["BackupVaultList"]:
-            backup.delete_backup_vault(BackupVaultName=vault["BackupVaultName"])
-
-    def stop_everything(self) -> None:
-        """Leave nothing running for the next test."""
-        for arn in self.executions():
-            if self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
-                self.states.stop_execution(executionArn=arn, error="TestEnded", cause="the test has ended")
-        until(lambda: not (found := self.newest()) or self.status(found)["state"] == "ENDED", "everything to be closed")
-
-    @contextmanager
-    def voting(self, before: str) -> Iterator[None]:
-        """Approvers who answer the next recovery while something else is waited for."""
-        thread = threading.Thread(target=lambda: self.vote(self.new_recovery(before)))
-        thread.start()
-        yield
-        thread.join(PATIENCE)
-
-
-def until(look: Callable[[], T | None], what: str) -> T:
-    """What `look` finds, once it finds something."""
-    end = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
-        time.sleep(0.3)
-    return found
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Desk]:
     """The local cloud with Airlift and its plan, at the moment before a finding."""
     runtime = deploy.runtime()
-    template: Path = deploy.build(runtime)
-    with Cloud(behind_days=story.BEHIND_DAYS) as cloud:
+    template = deploy.build(runtime)
+    with Cloud(behind_days=story.BEHIND_DAYS, log="e2e.log") as cloud:
         told = story.prepare(cloud, lambda _: None, kinds=(Table,))
         deploy.deploy(cloud, template, runtime)
         story.forward_findings(cloud)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud.running import PRODUCTION, RECOVERY, REGION, WORK
+from local.cloud.running import PRODUCTION, RECOVERY, REGION
+from tests.e2e.desk import PLAN, until
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Desk
+    from tests.e2e.desk import Desk
 
 ROLE = f"airlift-request-vault-access-{REGION}"
 
@@ -42,8 +43,6 @@ def test_wrong_console_input_ends_by_name_and_nobody_is_asked(
 def test_an_event_that_may_start_nothing_is_ignored(desk: Desk) -> None:
     known = desk.executions()
     desk.story.send_finding(severity=4.5)
-    from tests.e2e.conftest import until
-
     newest = until(lambda: found[0] if len(found := desk.executions()) > len(known) else None, "an execution")
     ended = desk.ended(newest)
     assert ended["status"] == "SUCCEEDED"
@@ -54,7 +53,7 @@ def test_appconfig_refuses_a_plan_that_the_validator_refuses(desk: Desk) -> None
     stack = desk.cloud.client("cloudformation", RECOVERY).describe_stacks(StackName="airlift")["Stacks"][0]
     output = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     client = desk.cloud.client("appconfig", RECOVERY)
-    plan = json.loads((WORK / "plan.yaml").read_text()) | {"detectors": [PRODUCTION]}
+    plan = json.loads(PLAN.read_text()) | {"detectors": [PRODUCTION]}
     profile = {
         "ApplicationId": output["PlanApplicationId"],
         "ConfigurationProfileId": output["PlanConfigurationProfileId"],
@@ -86,10 +85,3 @@ def test_iam_holds_the_functions_to_their_roles(desk: Desk) -> None:
     assert ended["status"] == "FAILED"
     assert "mpa:StartSession" in ended["cause"]
     assert len(desk.story.requests()) == asked
-
-
-def test_a_wrong_signature_and_a_foreign_source_are_refused(desk: Desk) -> None:
-    events = desk.cloud.client("events", RECOVERY)
-    entry = {"Source": "aws.guardduty", "DetailType": "GuardDuty Finding", "Detail": "{}"}
-    answer = events.put_events(Entries=[entry])
-    assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"

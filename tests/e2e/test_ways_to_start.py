@@ -1,4 +1,4 @@
-"""Every way in, on the deployed stack: a finding, an alarm, the console, the command line; and the operator's actions."""
+"""Every way in, on the deployed stack: a finding, an alarm, the console, the command line, the operator's actions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from local.cloud import comparing
 from local.cloud.running import DETECTOR, PRODUCTION, RECOVERY
 from local.cloud.story import ALARM
+from tests.e2e.desk import until
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Desk
+    from tests.e2e.desk import Desk
 
 
 def restored(desk: Desk, recovery_id: str) -> dict[str, Any]:
@@ -54,8 +55,6 @@ def test_a_finding_is_recovered_from_and_a_second_one_joins(desk: Desk) -> None:
 
 
 def _until_more(desk: Desk, known: list[str]) -> list[str]:
-    from tests.e2e.conftest import until
-
     return until(lambda: found if len(found := desk.executions()) > len(known) else None, "another execution")
 
 
@@ -112,8 +111,6 @@ def test_the_smallest_console_input_waits_for_the_first_sign_and_can_be_stopped_
 
 
 def _until_closed(desk: Desk, recovery_id: str) -> None:
-    from tests.e2e.conftest import until
-
     until(lambda: desk.status(recovery_id)["state"] == "ENDED", "the closing")
 
 
