@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -160,7 +161,8 @@ def _from_wire(value: Any, shape: Any) -> Any:
     if kind == "map" and isinstance(value, dict):
         return {key: _from_wire(item, shape.value) for key, item in value.items()}
     if kind == "timestamp" and isinstance(value, str):
-        return _timestamp(value)
+        with suppress(ValueError):
+            return _timestamp(value)
     return value
 
 

@@ -279,3 +279,38 @@ def test_a_deleted_team_takes_association_and_access_with_it(story: Story) -> No
         story.describe()
     assert "MpaApprovalTeamArn" not in story.backup(OWNER).describe_backup_vault(BackupVaultName="lag")
     assert POLICY.startswith("arn:aws:mpa:::")
+
+
+def test_a_team_that_is_being_deleted_takes_no_requests(story: Story) -> None:
+    team = story.prepare()
+    story.mpa().start_active_approval_team_deletion(Arn=team, PendingWindowDays=3)
+    story.wait(5)
+    story.vote(story.mpa().get_approval_team(Arn=team)["UpdateSessionArn"])
+    with refused("InvalidRequestException", "DELETING"):
+        story.request()
+
+
+def test_a_customer_key_that_does_not_exist_fails_the_vault(story: Story) -> None:
+    team = story.active_team()
+    story.share(team, OWNER, RECOVERY)
+    story.opt_in()
+    owner = story.backup(OWNER)
+    owner.create_logically_air_gapped_backup_vault(
+        BackupVaultName="lag",
+        MinRetentionDays=7,
+        MaxRetentionDays=30,
+        EncryptionKeyArn=f"arn:aws:kms:{REGION}:{OWNER}:key/00000000-0000-0000-0000-000000000000",
+    )
+    owner.associate_backup_vault_mpa_approval_team(BackupVaultName="lag", MpaApprovalTeamArn=team)
+    story.wait(5)
+    story.request()
+    story.vote(story.session())
+    assert story.describe()["VaultState"] == "FAILED"
+
+
+def test_an_unknown_vault_can_not_be_revoked(story: Story) -> None:
+    story.prepare()
+    with refused("ResourceNotFoundException"):
+        story.backup(OWNER).revoke_restore_access_backup_vault(
+            BackupVaultName="lag", RestoreAccessBackupVaultArn=LAG.replace("lag", "none")
+        )

@@ -212,3 +212,55 @@ def test_an_update_or_deletion_the_team_rejects_changes_nothing(story: Story) ->
     story.wait(5)
     story.vote(story.mpa().get_approval_team(Arn=team)["UpdateSessionArn"], "REJECT")
     assert story.mpa().get_approval_team(Arn=team)["StatusCode"] == "DELETE_FAILED_APPROVAL"
+
+
+def test_identity_sources_are_read_by_their_account(story: Story) -> None:
+    source = story.source()
+    found = story.mpa().get_identity_source(IdentitySourceArn=source)
+    assert found["Status"] == "ACTIVE"
+    assert found["IdentitySourceParameters"]["IamIdentityCenter"]["ApprovalPortalUrl"].startswith("https://")
+    with refused("ResourceNotFoundException"):
+        story.mpa(OWNER).get_identity_source(IdentitySourceArn=source)
+    with refused("ValidationException", "IamIdentityCenter"):
+        story.mpa(OWNER).create_identity_source(IdentitySourceParameters={})
+
+
+def test_a_client_token_makes_a_teams_creation_repeatable(story: Story) -> None:
+    source = story.source()
+    first = create(story, source, ClientToken="one")
+    assert create(story, source, ClientToken="one")["Arn"] == first["Arn"]
+
+
+def test_a_team_that_is_pending_or_active_can_not_be_deleted_the_other_ones_way(story: Story) -> None:
+    source = story.source()
+    pending = story.team("pending", source)
+    with refused("ConflictException", "not ACTIVE"):
+        story.mpa().start_active_approval_team_deletion(Arn=pending)
+    active = story.active_team("active", source)
+    with refused("ConflictException", "inactive version"):
+        story.mpa().delete_inactive_approval_team_version(Arn=active, VersionId="1")
+
+
+def test_an_approved_change_whose_invitee_declines_is_given_up(story: Story) -> None:
+    team = story.active_team()
+    source = story.mpa().list_identity_sources()["IdentitySources"][0]["IdentitySourceArn"]
+    people = [{"PrimaryIdentityId": who, "PrimaryIdentitySourceArn": source} for who in (*APPROVERS, "dee")]
+    story.mpa().update_approval_team(Arn=team, Approvers=people)
+    story.wait(5)
+    story.vote(story.mpa().get_approval_team(Arn=team)["UpdateSessionArn"])
+    story.world.portal.reject_invitation(team, "dee")
+    found = story.mpa().get_approval_team(Arn=team)
+    assert (found["Status"], found["StatusCode"], found["NumberOfApprovers"]) == (
+        "ACTIVE",
+        "UPDATE_FAILED_ACTIVATION",
+        3,
+    )
+
+
+def test_a_session_cancelled_before_it_opens_writes_to_nobody(story: Story) -> None:
+    story.prepare()
+    made = story.backup().create_restore_access_backup_vault(SourceBackupVaultArn=LAG)
+    session = story.session(made["RestoreAccessBackupVaultName"])
+    story.mpa(RECOVERY).cancel_session(SessionArn=session)
+    story.wait(5)
+    assert [mail for mail in story.world.portal.outbox if mail["kind"] == "request"] == []

@@ -237,3 +237,41 @@ def test_a_failure_of_the_emulator_fails_the_job_and_a_fault_of_this_program_sho
     with pytest.raises(RuntimeError, match="a bug"):
         story.wait(601)
     assert story.backup().describe_restore_job(RestoreJobId=job)["Status"] == "FAILED"
+
+
+def test_a_point_that_is_not_complete_can_not_be_restored(story: Story) -> None:
+    story.prepare()
+    story.granted()
+    job = story.backup(OWNER).start_backup_job(
+        BackupVaultName="plain",
+        LogicallyAirGappedBackupVaultArn=f"arn:aws:backup:{REGION}:{OWNER}:backup-vault:lag",
+        ResourceArn=story.table(),
+        IamRoleArn=story.role(OWNER),
+        Lifecycle={"DeleteAfterDays": 14},
+    )
+    with refused("InvalidParameterValueException", "CREATING"):
+        start(story, job["RecoveryPointArn"])
+
+
+def test_a_table_with_provisioned_throughput_keeps_it(story: Story) -> None:
+    story.prepare()
+    throughput = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}
+    made = client("dynamodb", OWNER).create_table(
+        TableName="slow",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        ProvisionedThroughput=throughput,
+    )
+    point = story.protect(made["TableDescription"]["TableArn"])
+    story.granted()
+    assert story.restore(point, GOOD)["Status"] == "COMPLETED"
+    found = client("dynamodb", RECOVERY).describe_table(TableName="orders-r")["Table"]["ProvisionedThroughput"]
+    assert {name: found[name] for name in throughput} == throughput
+
+
+def test_the_same_seed_gives_the_same_ids(story: Story, point: str) -> None:
+    """The world of the story has seed 1."""
+    from local.aws.context import Ids
+
+    assert [Ids(1).uuid(), Ids(1).hex(5)] == [Ids(1).uuid(), Ids(1).hex(5)]
+    assert Ids(None).uuid() != Ids(None).uuid()

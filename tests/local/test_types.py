@@ -233,3 +233,32 @@ def test_file_system_jobs_that_fail(story: Story, files: str, change: dict[str, 
     job = story.restore(files, six_keys(story) | change)
     assert job["Status"] == "FAILED"
     assert text in job["StatusMessage"]
+
+
+def test_what_is_published_about_each_types_metadata_is_returned(story: Story, files: str) -> None:
+    bucket(OWNER, "source")
+    backup = story.backup()
+    of_bucket = story.protect("arn:aws:s3:::source")
+
+    def metadata(point: str) -> dict[str, str]:
+        found = backup.get_recovery_point_restore_metadata(BackupVaultName="access", RecoveryPointArn=point)
+        return dict(found["RestoreMetadata"])
+
+    assert set(metadata(files)) == {"file-system-id"}
+    assert metadata(of_bucket) == {}
+
+
+def test_a_one_zone_file_system_and_an_aws_managed_key(story: Story, files: str) -> None:
+    metadata = six_keys(story) | {"KmsKeyId": "alias/aws/elasticfilesystem", "singleAzFilesystem": "true"}
+    job = story.restore(files, metadata)
+    assert job["Status"] == "COMPLETED", job
+    made = job["CreatedResourceArn"].rpartition("/")[2]
+    found = client("efs", RECOVERY).describe_file_systems(FileSystemId=made)["FileSystems"][0]
+    assert found["AvailabilityZoneName"] == f"{REGION}a"
+
+
+def test_a_disabled_key_fails_a_job(story: Story, files: str) -> None:
+    metadata = six_keys(story)
+    client("kms", RECOVERY).disable_key(KeyId=metadata["KmsKeyId"].rpartition("/")[2])
+    job = story.restore(files, metadata)
+    assert (job["Status"], "KMS key" in job["StatusMessage"]) == ("FAILED", True)

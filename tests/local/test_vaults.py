@@ -93,7 +93,9 @@ def test_a_backup_job_runs_and_its_point_appears_at_once_as_creating(story: Stor
     owner = story.backup(OWNER)
     started = story.clock.now()
     table = story.table()
-    job = owner.start_backup_job(BackupVaultName="plain", ResourceArn=table, IamRoleArn=story.role(OWNER))
+    ask = {"BackupVaultName": "plain", "ResourceArn": table, "IamRoleArn": story.role(OWNER)}
+    job = owner.start_backup_job(**ask, IdempotencyToken="one")
+    assert owner.start_backup_job(**ask, IdempotencyToken="one")["BackupJobId"] == job["BackupJobId"]
     assert job["RecoveryPointArn"].startswith(f"arn:aws:backup:{REGION}:{OWNER}:recovery-point:")
     points = owner.list_recovery_points_by_backup_vault(BackupVaultName="plain")["RecoveryPoints"]
     assert [one["Status"] for one in points] == ["CREATING"]
