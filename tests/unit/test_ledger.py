@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.errors import Superseded, Unavailable
-from airlift.ledger import OPEN_INDEX, Conflict, Delete, Holder, Ledger, Put, Update, item_key, keyed, timeline_key
+from airlift.ledger import (
+    OPEN_INDEX,
+    Conflict,
+    Delete,
+    Holder,
+    Ledger,
+    Put,
+    Update,
+    item_key,
+    keyed,
+    merge,
+    timeline_key,
+)
 from botocore.exceptions import ClientError
 
 from tests.unit.domain import (
@@ -115,6 +127,9 @@ def test_only_the_locks_holder_writes(ledger: Ledger) -> None:
     ledger.write(put, holder=OTHERS)
     with pytest.raises(Conflict, match="TRIGGER#1"):
         ledger.write(put, holder=OTHERS)
+    fresh = Put(keyed(("ACCOUNT#1", "TRIGGER#2")))
+    with pytest.raises(Conflict, match="TRIGGER#1"):
+        ledger.write(fresh, put, Put(a_lock(SECOND_EXECUTION, takenAt="now"), replace=True), holder=OTHERS)
     with pytest.raises(Superseded):  # who is superseded is told so, whatever else is wrong
         ledger.write(put, holder=US)
 
@@ -173,3 +188,9 @@ def test_any_other_error_of_dynamodb_is_raised_as_it_is() -> None:
     with pytest.raises(ClientError):
         Ledger(table, "t").write(Put(keyed(KEY)))
     assert len(table.asked) == 1
+
+
+def test_a_record_in_memory_changes_as_the_one_in_the_ledger_does() -> None:
+    record = {"a": 1, "b": 2}
+    merge(record, {"b": None, "c": 0, "d": None})
+    assert record == {"a": 1, "c": 0}

@@ -158,3 +158,12 @@ def test_what_a_failed_job_left_behind_is_not_forgotten(work: Make) -> None:
     item = looked(work, {"Status": "FAILED", "CreatedResourceArn": "arn:half"}, **RUNNING)
     assert item["attempts"][0]["createdResourceArn"] == "arn:half"
     assert "createdResourceArn" not in item
+
+
+def test_only_what_is_sent_and_not_answered_yet_takes_up_room(work: Make, services: Services) -> None:
+    aws = services.play("lambda", invoke={})
+    answered = [an_item(f"a{n:02}", **SETTLING, settleSentAt=MOMENT - 1, dueAt=MOMENT + 9) for n in range(20)]
+    late = [an_item(f"l{n:02}", **SETTLING, settleSentAt=MOMENT - 61) for n in range(20)]
+    items = [*answered, an_item("held", state="running", jobId="job-1"), *late]
+    observe(work(*items), items, {})
+    assert len(aws.requests("invoke")) == 20
