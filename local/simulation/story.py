@@ -13,7 +13,7 @@ from local.simulation.template import ROOT
 from local.simulation.world import DETECTOR, ORGANIZATION, OWNER, RECOVERY, Simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from local.simulation.sdk import Call
 
@@ -25,7 +25,7 @@ BACKUP_TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "backup.amazonaws.com"}}],
 }
-TWO_APPROVE = (("ana", "APPROVE", 600.0), ("ben", "APPROVE", 660.0))
+TWO_APPROVE = (("ana", "APPROVE", 20.0), ("ben", "APPROVE", 40.0))
 """Approver, decision, and seconds after the request's mail."""
 
 Votes = tuple[tuple[str, str, float], ...]
@@ -133,6 +133,26 @@ class Story:
             found.append(points)
             self.sim.run(DAY)
         return found
+
+    def prepare(self, kinds: Sequence[str] = ("table",), *, vaults: int = 1, days: int = 2, **plan: Any) -> list[str]:
+        """The usual story: resources of these kinds in each vault, backed up daily, a plan, findings forwarded.
+
+        Returns the resources' ARNs, those of the first vault first.
+        """
+        makers: dict[str, Callable[[str], str]] = {
+            "table": lambda n: self.table(f"orders{n}"),
+            "bucket": lambda n: self.bucket(f"documents{n}"),
+            "volume": lambda _: self.volume(),
+            "files": lambda n: self.file_system(f"home{n}"),
+        }
+        protected = {
+            self.vault(f"production{n}"): [makers[kind](f"-{n}-{i}") for i, kind in enumerate(kinds)]
+            for n in range(vaults)
+        }
+        self.back_up_daily(days, protected)
+        self.make_plan(**plan)
+        self.forward_findings()
+        return [arn for arns in protected.values() for arn in arns]
 
     # -- the approvers
 
@@ -258,7 +278,7 @@ class Story:
 
     def recovery(self) -> dict[str, Any]:
         """The newest recovery."""
-        return self.records("RECOVERY#", "RECOVERY")[-1]
+        return max(self.records("RECOVERY#", "RECOVERY"), key=lambda record: str(record["createdAt"]))
 
     def items(self) -> dict[str, dict[str, Any]]:
         """The ledger's item of each resource, by ARN."""
@@ -274,14 +294,3 @@ def sample(name: str) -> dict[str, Any]:
     """A sample of the `events` folder."""
     document: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
     return document
-
-
-def states_of(sim: Simulation, execution_arns: Iterable[str]) -> set[str]:
-    """Names of the states that executions entered."""
-    found = set()
-    for arn in execution_arns:
-        for event in sim.engine.execution(arn).history.events:
-            details = event.get("stateEnteredEventDetails")
-            if details:
-                found.add(details["name"])
-    return found

@@ -58,13 +58,21 @@ class Simulation:
         self.parameters = {"DetectorAccounts": DETECTOR, **(parameters or {})}
         self.settings = settings or Settings()
         self.settings.seed = seed
+        self.before_call: list[Callable[[Call], None]] = []
+        """Called before each SDK call of a handler; they may refuse it by ServiceError, without any effect."""
         self.after_call: list[AfterCall] = []
         """Called after each SDK call of a handler; what they raise comes out of the call, its effect made."""
         self.deliveries = Deliveries()
         self._clients: dict[tuple[str, str, str], Any] = {}
 
+    _live = False
+
     def __enter__(self) -> Self:
+        if Simulation._live:
+            raise RuntimeError("another simulation runs in this process")
         with ExitStack() as stack:
+            Simulation._live = True
+            stack.callback(setattr, Simulation, "_live", False)
             self._open(stack)
             self._exit = stack.pop_all()
         return self
@@ -102,7 +110,6 @@ class Simulation:
             self._before,
             self._after,
         )
-        stack.enter_context(sdk.installed())
         stack.callback(install_step_functions(lambda account, _: self.engine if account == self.account else None))
         self.aws = build_world(
             self.clock,
@@ -113,6 +120,7 @@ class Simulation:
             self.permissions.identify,
         )
         stack.callback(install_botocore(self.aws.front))
+        stack.enter_context(sdk.installed())
         pseudo = {
             "AWS::AccountId": self.account,
             "AWS::Partition": "aws",
@@ -121,8 +129,7 @@ class Simulation:
             "AWS::URLSuffix": "amazonaws.com",
         }
         self.outputs = Stack(translated(), pseudo, self.parameters, Resources(self).create).deploy()
-        inbox = self.client("sqs").create_queue(QueueName="people")["QueueUrl"]
-        self._inbox = inbox
+        self._inbox = self.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         self.client("sns").subscribe(
             TopicArn=self.outputs["PeopleTopicArn"],
             Protocol="sqs",
@@ -176,11 +183,11 @@ class Simulation:
 
     def dead_letters(self) -> list[Any]:
         """What lies in the stack's dead-letter queue."""
-        client, table = self.client("sqs"), []
+        client, found = self.client("sqs"), []
         url = client.list_queues(QueueNamePrefix=f"{self.stack_name}-DeadLetters")["QueueUrls"][0]
         while batch := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            table += [json.loads(message["Body"]) for message in batch]
-        return table
+            found += [json.loads(message["Body"]) for message in batch]
+        return found
 
     def ledger(self) -> list[dict[str, Any]]:
         """Every record of the ledger as DynamoDB's own JSON, in the order of its keys."""
@@ -226,6 +233,9 @@ class Simulation:
     def _before(self, call: Call) -> None:
         self.clock.follow()
         self.permissions.check_call(call)
+        if self.lambdas.running:
+            for hook in self.before_call:
+                hook(call)
 
     def _after(self, call: Call, parsed: dict[str, Any]) -> None:
         if self.lambdas.running:

@@ -1,0 +1,67 @@
+"""What holds after every incident, whatever happened in it (design: the ledger's invariants)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.workflow.scenarios import Played
+
+OUTCOMES = {"validated", "restored", "failed", "skipped"}
+
+
+def attempts_of(item: dict[str, Any]) -> list[tuple[Any, str, str]]:
+    """(number, job id, recovery point) of every attempt of an item that has a job."""
+    present = {
+        "attempt": item["attempt"],
+        "jobId": item.get("jobId", ""),
+        "recoveryPointArn": item["candidates"][int(item["candidate"])]["arn"] if item["candidates"] else "",
+    }
+    told = {a["attempt"]: a for a in [present, *item["attempts"]]}
+    return [(n, a["jobId"], a["recoveryPointArn"]) for n, a in told.items() if a["jobId"]]
+
+
+def check(played: Played) -> None:
+    """Compares the ledger with itself and with what AWS Backup knows. Raises AssertionError."""
+    known = [(arn, *attempt) for arn, item in played.items.items() for attempt in attempts_of(item)]
+    ids = Counter(job_id for _, _, job_id, _ in known)
+    jobs = {job["RestoreJobId"]: job for job in played.jobs}
+    assert set(ids) == set(jobs), "the ledger and AWS Backup know different jobs"
+    assert max(ids.values(), default=1) == 1, "two attempts share a job"
+    for arn, number, job_id, point in known:
+        assert jobs[job_id]["RecoveryPointArn"] == point, f"{arn} attempt {number} has the job of another point"
+    created = [job["CreatedResourceArn"] for job in played.jobs if job["Status"] == "COMPLETED"]
+    assert len(created) == len(set(created)), "two jobs made one resource"
+    for record in played.records:
+        if record["sk"] == "RECOVERY":
+            _check_recovery(played, record)
+
+
+def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
+    running = {one["executionArn"] for one in played.recoveries if one["status"] == "RUNNING"}
+    assert (recovery["state"] == "RUNNING") == (recovery["executionArn"] in running), "state and execution differ"
+    locks = [r for r in played.records if r["sk"] == "LOCK"]
+    assert all(lock["executionArn"] in running for lock in locks), "an ended execution holds a lock"
+    if recovery["state"] == "RUNNING":
+        return
+    assert recovery["outcome"]
+    assert recovery["cause"]
+    assert recovery["reportKey"]
+    if recovery["outcome"] != "Recovered":
+        assert "Next step:" in recovery["cause"] or "airlift" in recovery["cause"], recovery["cause"]
+    mine = f"RECOVERY#{recovery['recoveryId']}"
+    for vault in (r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")):
+        items = [i for i in played.items.values() if i["pk"] == f"{mine}#{vault['sourceBackupVaultArn']}"]
+        if vault.get("selectedAt"):
+            assert len(items) == vault["selected"]
+        for item in items:
+            assert ("open" in item) != (item["state"] in OUTCOMES and "open" not in item)
+            assert item["state"] in {*OUTCOMES, "held", "running", "starting", "settling", "waiting"}
+            if item["state"] in ("held", "failed", "restored", "skipped"):
+                assert item["reason"], f"{item['resourceArn']} gives no reason"
+        if vault.get("ending", {}).get("name") == "VaultRecovered":
+            left = {i["state"] for i in items if i["wanted"]}
+            assert left <= {"validated"}, f"recovered with {left}"
+    if recovery["outcome"] == "Recovered":
+        assert all(v["ending"]["name"] == "VaultRecovered" for v in played.records if v["sk"].startswith("VAULT#"))

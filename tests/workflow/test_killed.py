@@ -1,0 +1,119 @@
+"""A step that is lost after any of its side effects is done again, and nothing is done twice."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.aws import Settings
+from local.simulation.lambda_host import Killed
+from local.simulation.story import Story
+from local.simulation.world import Simulation
+from tests.workflow import invariants
+from tests.workflow.scenarios import HOUR, Played, console, look
+
+if TYPE_CHECKING:
+    from local.simulation.sdk import Call
+
+HANDLERS = (
+    "receive_trigger",
+    "check_readiness",
+    "request_vault_access",
+    "check_approval",
+    "select_recovery_points",
+    "advance_restores",
+    "settle_restore",
+    "close_recovery",
+)
+Effect = tuple[str, str]
+"""What a mutating call does: its operation, and which attributes of which kinds of records it writes."""
+
+
+def effect_of(call: Call) -> Effect:
+    """Two calls with the same effect differ only in whom they concern and in values."""
+    parts = []
+    for item in call.params.get("TransactItems", []):
+        ((kind, part),) = item.items()
+        if kind == "ConditionCheck":
+            continue
+        key = {**part.get("Item", {}), **part.get("Key", {})}["sk"]["S"]
+        names = part.get("ExpressionAttributeNames", {}).values()
+        parts.append(f"{kind} {re.split('[#:]', key)[0]} {','.join(sorted(names))}")
+    return call.operation, "; ".join(sorted(set(parts)))
+
+
+class Watch:
+    """Notes the effects of each handler's calls, and ends the sandbox right after a chosen one."""
+
+    def __init__(self, story: Story, handler: str = "", effect: Effect | None = None, *, stop: bool = False) -> None:
+        self.effects: dict[str, dict[Effect, None]] = {name: {} for name in HANDLERS}
+        self.killed = False
+        self._story, self._handler, self._effect, self._stop = story, handler, effect, stop
+        story.sim.after_call.append(self._look)
+
+    def _look(self, call: Call, parsed: dict[str, Any]) -> None:
+        running = self._story.sim.lambdas.running[-1].handler.partition(".")[0]
+        if not call.mutates or "Error" in parsed or running not in self.effects:
+            return
+        self.effects[running].setdefault(effect_of(call))
+        if (running, effect_of(call)) == (self._handler, self._effect) and not self.killed:
+            self.killed = True
+            if self._stop:
+                self._story.sim.clock.call_at(self._story.sim.clock.now(), self._stop_execution)
+            raise Killed
+
+    def _stop_execution(self) -> None:
+        states = self._story.sim.client("stepfunctions")
+        states.stop_execution(executionArn=self._story.executions()[0]["executionArn"])
+
+
+def play(handler: str = "", effect: Effect | None = None, *, stop: bool = False) -> tuple[Watch, Played]:
+    """A recovery of a table and a volume; with `stop` it is stopped where the step was lost, and resumed later."""
+    with Simulation(settings=Settings(restore_seconds=lambda _type, _size: 60.0)) as sim:
+        story = Story(sim, votes=(("ana", "APPROVE", 1.0), ("ben", "APPROVE", 2.0)))
+        story.prepare(("table", "volume"), days=1)
+        watch = Watch(story, handler, effect, stop=stop)
+        story.run_to_end(console(story))
+        sim.run(HOUR)
+        if stop:
+            known = [record["recoveryId"] for record in story.records("RECOVERY#", "RECOVERY")]
+            story.run_to_end(sim.start({"recoveryId": known[0]}) if known else console(story))
+        return watch, look(story)
+
+
+@functools.cache
+def effects() -> dict[str, list[Effect]]:
+    """Every effect of each handler in a recovery in which nothing is lost."""
+    watch, _ = play()
+    return {name: list(found) for name, found in watch.effects.items()}
+
+
+def check(watch: Watch, after: Played, lost: Effect) -> None:
+    assert watch.killed
+    assert after.recovery["outcome"] == "Recovered", (lost, after.recovery)
+    invariants.check(after)
+    assert len(after.jobs) == 2, lost
+    assert len({vault["restoreAccessBackupVaultName"] for vault in after.of("VAULT#")}) == 1, lost
+    assert len(after.story.sessions()) == 1, f"people were asked twice after {lost}"
+    assert not after.denied
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_step_lost_after_any_side_effect_is_done_again(handler: str) -> None:
+    assert effects()[handler], "a step without side effects needs no test here"
+    for lost in effects()[handler]:
+        watch, after = play(handler, lost)
+
+        assert [status for status, _ in after.endings()] == ["SUCCEEDED"], lost
+        check(watch, after, lost)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_recovery_stopped_after_any_side_effect_is_resumed(handler: str) -> None:
+    for lost in effects()[handler]:
+        watch, after = play(handler, lost, stop=True)
+
+        check(watch, after, lost)
