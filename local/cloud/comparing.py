@@ -66,7 +66,7 @@ def table(comparisons: list[Comparison]) -> Table:
         points = item.get("candidates") or [{}]
         point = points[int(item.get("candidate", 0))]
         created = str(item.get("createdResourceArn", "nothing"))
-        words = f"{one.same:,} of {one.parts:,} the same"
+        words = f"{one.same:,} of {one.parts:,} {one.resource.parts} the same"
         shown.add_row(
             Text(
                 f"{one.resource.resource_type} {one.resource.name}\n→ {created.rpartition(':')[2].rpartition('/')[2]}"

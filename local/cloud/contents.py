@@ -22,6 +22,8 @@ class Resource(Protocol):
     """A resource of the production account. Making one creates and fills it."""
 
     resource_type: ClassVar[str]
+    parts: ClassVar[str]
+    """What `read` tells apart, as a word."""
     name: str
     arn: str
 
@@ -44,6 +46,7 @@ class Table:
     """A table with a sort key, an index, and binary, number, list and boolean attributes."""
 
     resource_type: ClassVar[str] = "DynamoDB"
+    parts: ClassVar[str] = "items and keys"
 
     def __init__(self, cloud: Cloud) -> None:
         self.name = "orders"
@@ -98,6 +101,7 @@ class Bucket:
     """A versioned bucket: metadata, content types, tags, nested prefixes, keys with spaces and of other scripts."""
 
     resource_type: ClassVar[str] = "S3"
+    parts: ClassVar[str] = "objects"
 
     def __init__(self, cloud: Cloud) -> None:
         self.name = "production-documents"
@@ -149,6 +153,7 @@ class Volume:
     """An encrypted volume; its blocks go through the data door."""
 
     resource_type: ClassVar[str] = "EBS"
+    parts: ClassVar[str] = "KiB"
 
     def __init__(self, cloud: Cloud) -> None:
         self.name = "ledger-disk"
@@ -179,6 +184,7 @@ class Files:
     """An encrypted file system; its files go through the data door."""
 
     resource_type: ClassVar[str] = "EFS"
+    parts: ClassVar[str] = "files"
 
     def __init__(self, cloud: Cloud) -> None:
         self.name = "shared-files"

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from local.cloud import comparing, deploy, story
@@ -80,7 +81,9 @@ class Demo:
         session = self.request(told)
         mail = told.requests()[0]
         self.console.print(
-            f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n", markup=False
+            f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n",
+            markup=False,
+            highlight=False,
         )
         given: list[str] = []
         for approver in story.APPROVERS:
@@ -91,13 +94,25 @@ class Demo:
                 answer = self.console.input(f"You are {approver}. [b]a[/]pprove or [b]r[/]eject? ").strip().lower()[:1]
             told.vote(session, approver, _ANSWERS[answer])
             given.append(_ANSWERS[answer])
+            self._seen(len(given))
             self.airlift("watch", "--once")
+
+    def _seen(self, votes: int) -> None:
+        """Wait until Airlift, which looks every few seconds, has seen so many votes."""
+        until = time.monotonic() + 8
+        while len(self._recovery()["votes"]) < votes and time.monotonic() < until:
+            time.sleep(0.5)
+
+    def _recovery(self) -> dict[str, Any]:
+        """The newest recovery, as `airlift status` tells it."""
+        listed = json.loads(self.airlift("--json", "status", capture_output=True).stdout)
+        found = self.airlift("--json", "status", listed[0]["recoveryId"], capture_output=True)
+        recovery: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
+        return recovery
 
     def conclude(self, told: Story) -> bool:
         """Compare, print the table and the times; whether everything is back."""
-        listed = json.loads(self.airlift("--json", "status", capture_output=True).stdout)
-        found = self.airlift("--json", "status", listed[0]["recoveryId"], capture_output=True)
-        recovery = json.loads(found.stdout.splitlines()[-1])
+        recovery = self._recovery()
         comparisons = comparing.compare(told, recovery["items"])
         self.console.print(comparing.table(comparisons))
         self.console.print(comparing.line(recovery), highlight=False)
@@ -134,5 +149,18 @@ def _beside(work: Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
+def run() -> int:
+    """`main`, with what may go wrong told in a line or two and everything ended."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return 130
+    except FileNotFoundError as error:
+        print(f"{error.filename} is missing: `make demo` makes it.", file=sys.stderr)
+    except (RuntimeError, ClientError) as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,17 +48,23 @@ class Cloud:
     def __init__(self, behind_days: float = 0.0, log: str = "cloud.log") -> None:
         self.port = _free_port()
         self.log = WORK / log
+        self._scratch = WORK / f"cloud-{self.port}"
         self._behind_days = behind_days
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers. Raises RuntimeError with the log's end if it does not."""
-        WORK.mkdir(exist_ok=True)
+        self._scratch.mkdir(parents=True)
         arguments = ["-m", "local.cloud.server", "--port", str(self.port), "--behind-days", str(self._behind_days)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [CLOUD_PYTHON, *arguments], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                [CLOUD_PYTHON, *arguments],
+                cwd=ROOT,
+                env={**os.environ, "TMPDIR": str(self._scratch)},  # where functions are unpacked
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         until = time.monotonic() + 30
         while not self._answers():
@@ -66,13 +75,16 @@ class Cloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the process, and with it its functions."""
+        """End the process and its functions, and remove what they unpacked."""
         self._process.terminate()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with suppress(ProcessLookupError):  # functions end with it, as a rule
+            os.killpg(self._process.pid, signal.SIGKILL)
+        shutil.rmtree(self._scratch)
 
     def _answers(self) -> bool:
         with socket.socket() as probe:

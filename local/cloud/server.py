@@ -22,7 +22,7 @@ SETTINGS = {
     "PERSIST_STATE": "0",
 }
 
-RESTORE_SECONDS = {"DynamoDB": 4.0, "S3": 5.0, "EBS": 3.0, "EFS": 4.0}
+RESTORE_SECONDS = {"DynamoDB": 4.0, "S3": 8.0, "EBS": 3.0, "EFS": 4.0}
 
 
 def prepare(port: int) -> None:

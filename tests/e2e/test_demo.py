@@ -20,7 +20,7 @@ def test_the_demo_brings_everything_back() -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    for words in ("3,002 of 3,002 the same", "60 of 60 the same", "256 of 256 the same", "43 of 43 the same"):
+    for words in ("3,002 of 3,002 items", "60 of 60 objects", "256 of 256 KiB", "43 of 43 files"):
         assert words in done.stdout
     assert "finding" in done.stdout
     assert "last restore +" in done.stdout
