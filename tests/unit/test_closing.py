@@ -95,7 +95,9 @@ def test_what_the_workflow_caught_is_the_ending_whatever_the_vaults_say(
 ) -> None:
     given(a_lock(), a_recovery(), a_vault(ending=GOOD))
     answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, ended)
-    assert (answer["outcome"], answer["cause"]) == (name, cause)
+    assert answer["outcome"] == name
+    assert answer["cause"].startswith(cause)
+    assert "Next step: " in answer["cause"]
 
 
 @pytest.mark.parametrize("lock", [[], [a_lock(SECOND_EXECUTION)]])

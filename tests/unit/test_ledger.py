@@ -129,7 +129,7 @@ def test_only_the_locks_holder_writes(ledger: Ledger) -> None:
         ledger.write(put, holder=OTHERS)
     fresh = Put(keyed(("ACCOUNT#1", "TRIGGER#2")))
     with pytest.raises(Conflict, match="TRIGGER#1"):
-        ledger.write(fresh, put, Put(a_lock(SECOND_EXECUTION, takenAt="now"), replace=True), holder=OTHERS)
+        ledger.write(fresh, put, Put(keyed(("ACCOUNT#1", "TRIGGER#3"))), holder=OTHERS)
     with pytest.raises(Superseded):  # who is superseded is told so, whatever else is wrong
         ledger.write(put, holder=US)
 
