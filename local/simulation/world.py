@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 RECOVERY, OWNER, DETECTOR, ORGANIZATION = "444455556666", "111122223333", "777788889999", "999900001111"
 """The story's accounts: recovery, vault owner, detector, and owner of the approval team."""
 
+CALL_SECONDS = 0.01
+"""What an SDK call takes a handler, so that no two of its writes bear the same time."""
+
 AfterCall = Callable[[Call, dict[str, Any]], None]
 
 
@@ -234,6 +237,7 @@ class Simulation:
         self.clock.follow()
         self.permissions.check_call(call)
         if self.lambdas.running:
+            self.clock.sleep(CALL_SECONDS)
             for hook in self.before_call:
                 hook(call)
 

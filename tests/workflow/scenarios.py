@@ -27,6 +27,8 @@ class Played:
     jobs: list[dict[str, Any]]
     records: list[dict[str, Any]]
     messages: list[dict[str, Any]]
+    asked: list[dict[str, Any]]
+    """Mails that asked an approver for a vote."""
     events: dict[str, int]
     """Number of history events by execution ARN."""
     states: dict[str, set[str]]
@@ -77,6 +79,7 @@ def look(story: Story) -> Played:
         story.restore_jobs(),
         story.records(),
         sim.messages(),
+        story.requests(),
         {
             one["executionArn"]: len(events)
             for machine in MACHINES
