@@ -61,7 +61,8 @@ class Cloud:
             self._process = subprocess.Popen(
                 [CLOUD_PYTHON, *arguments],
                 cwd=ROOT,
-                env={**os.environ, "TMPDIR": str(self._scratch)},  # where functions are unpacked
+                # Where functions are unpacked, and what it would persist.
+                env={**os.environ, "TMPDIR": str(self._scratch), "STATE_DIR": str(self._scratch)},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

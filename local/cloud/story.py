@@ -54,13 +54,13 @@ class Story:
         mails = self.cloud.door("portal/outbox")["mails"]
         return [mail for mail in mails if mail["kind"] == "request"]
 
-    def send_finding(self, **changes: Any) -> None:
+    def send_finding(self, sender: str = DETECTOR, **changes: Any) -> None:
         """GuardDuty's finding about production, as it arises in the account that gathers findings."""
         event = json.loads((ROOT / "events/guardduty-finding.json").read_text())
-        event |= {"id": str(uuid.uuid4()), "time": _iso(datetime.now(UTC))}
+        event |= {"id": str(uuid.uuid4()), "time": _iso(datetime.now(UTC)), "account": sender}
         event["detail"] |= {"id": uuid.uuid4().hex} | changes
         event["detail"]["service"] |= {"eventFirstSeen": _iso(self.attacked), "eventLastSeen": event["time"]}
-        self.cloud.door("events", {"account": DETECTOR, "region": REGION, "event": event})
+        self.cloud.door("events", {"account": sender, "region": REGION, "event": event})
 
     def plan(self, path: Path, *, pause: bool = False) -> Path:
         """Write the recovery plan of this story; with `pause`, the operator confirms before anything is restored."""
@@ -123,9 +123,9 @@ def prepare(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resou
     return story
 
 
-def forward_findings(cloud: Cloud) -> None:
-    """The account that gathers findings forwards its own and its alarms' events to the recovery account's bus."""
-    iam, events = cloud.client("iam", DETECTOR), cloud.client("events", DETECTOR)
+def forward_findings(cloud: Cloud, account: str = DETECTOR) -> None:
+    """An account forwards its findings and its alarms' events to the recovery account's bus."""
+    iam, events = cloud.client("iam", account), cloud.client("events", account)
     bus = f"arn:aws:events:{REGION}:{RECOVERY}:event-bus/airlift-incidents"
     trust = _document("sts:AssumeRole", Principal={"Service": "events.amazonaws.com"})
     role = iam.create_role(RoleName="forward-findings", AssumeRolePolicyDocument=trust)["Role"]["Arn"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud import comparing
 from local.cloud.running import DETECTOR, PRODUCTION, RECOVERY
 from local.cloud.story import ALARM
-from tests.e2e.desk import until
+from tests.e2e.desk import MACHINE, until
 
 if TYPE_CHECKING:
     from tests.e2e.desk import Desk
@@ -97,6 +97,11 @@ def test_the_smallest_console_input_waits_for_the_first_sign_and_can_be_stopped_
     assert stopped["output"]["outcome"] == "done"
     assert desk.ended(first)["status"] == "ABORTED"
     _until_closed(desk, recovery_id)
+    children = desk.states.list_executions(stateMachineArn=MACHINE.replace("-recovery", "-vault-recovery"))[
+        "executions"
+    ]
+    assert children
+    assert not [child for child in children if child["status"] == "RUNNING"]
 
     resumed = desk.console(desk.sample("resume", recoveryId=recovery_id))
     desk.waits_for(recovery_id, "firstSign")
