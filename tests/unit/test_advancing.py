@@ -191,3 +191,24 @@ def test_what_was_restored_from_after_the_first_sign_as_it_is_known_now_is_never
     w = work(item, recovery={"joinedFirstSign": stamp(ago(hours=3))})
     with pytest.raises((ResourcesNotRestored, OperatorNeeded), match="after the first sign"):
         advance_restores(w)
+
+
+@pytest.mark.parametrize(
+    ("job", "state"),
+    [
+        ({"Status": "RUNNING", "RestoreJobId": "theirs"}, "waiting"),
+        ({"Status": "PENDING", "RestoreJobId": "theirs"}, "waiting"),
+        ({"Status": "COMPLETED", "RestoreJobId": "theirs"}, "running"),
+        ({"Status": "RUNNING", "RestoreJobId": "job-0"}, "running"),
+        ({"Status": "RUNNING", "RestoreJobId": "theirs", "ResourceType": "S3"}, "running"),
+    ],
+)
+def test_a_types_quota_is_the_accounts_and_our_own_jobs_count_once(
+    work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch, job: Any, state: str
+) -> None:
+    monkeypatch.setattr("airlift.restore.dynamodb.DynamoDb.concurrent_restores", 2)
+    backup.answers["list_restore_jobs"] = {"RestoreJobs": [{"ResourceType": "DynamoDB"} | job]}
+    running, waiting = an_item("a", **RUNNING), an_item("b")
+    w = work(running, waiting)
+    advance_restores(w)
+    assert stored(w, waiting)["state"] == state
