@@ -1,4 +1,4 @@
-"""Lints template.yaml with the state machines' definitions inside it.
+"""Lints template.yaml with the state machines' definitions inside it, and the templates in accounts/.
 
 Neither `sam validate --lint` nor cfn-lint opens a DefinitionUri, so mistakes in a definition, or a substitution that
 the template doesn't give, would pass. Run by the Python of .venv-sam, beside which `sam` and `cfn-lint` lie.
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 REGION = "ap-northeast-1"
+REGIONS = {"approval-team.yaml": "us-east-1"}
+"""Where a template of accounts/ is deployed, if not to REGION."""
+
 ROOT = Path(__file__).parent.parent
 SAM, CFN_LINT = (Path(sys.executable).with_name(tool) for tool in ("sam", "cfn-lint"))
 
@@ -56,33 +59,43 @@ def expanded(source: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
-def failures(template: Path) -> int:
-    """How many of the two lints fail; what they say goes to the terminal."""
-    failed = 0
+def passes(template: Path, *command: str | Path) -> bool:
+    """Whether a lint of `template` passes; what it says goes to the terminal."""
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.stdout.write(f"{Path(command[0]).name} refuses {template.name}:\n{run.stdout}{run.stderr}")
+    return run.returncode == 0
+
+
+def stack_passes(template: Path) -> bool:
+    """Whether the SAM template passes both lints."""
     with tempfile.TemporaryDirectory() as folder:
         sam, cloudformation = Path(folder, "sam.json"), Path(folder, "cloudformation.json")
         source = inlined(template)
         sam.write_text(json.dumps(source, indent=1), encoding="utf-8")
         cloudformation.write_text(json.dumps(expanded(source), indent=1), encoding="utf-8")
-        commands: tuple[tuple[Path, *tuple[str | Path, ...]], ...] = (
-            (SAM, "validate", "--lint", "--region", REGION, "--template-file", sam),
-            (CFN_LINT, "--regions", REGION, "--template", cloudformation),
+        results = (
+            passes(template, SAM, "validate", "--lint", "--region", REGION, "--template-file", sam),
+            passes(template, CFN_LINT, "--regions", REGION, "--template", cloudformation),
         )
-        for command in commands:
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
-            if run.returncode:
-                failed += 1
-                sys.stdout.write(f"{command[0].name} refuses {template.name}:\n{run.stdout}{run.stderr}")
-    return failed
+    return all(results)
+
+
+def account_passes(template: Path) -> bool:
+    """Whether a plain CloudFormation template passes its lint, in the Region it is meant for."""
+    region = REGIONS.get(template.name, REGION)
+    return passes(template, CFN_LINT, "--regions", region, "--template", template)
 
 
 def main() -> int:
-    """Exit status: 0 if both lints pass."""
+    """Exit status: 0 if every lint passes."""
     for tool in (SAM, CFN_LINT):
         if not tool.exists():
             sys.exit(f"checks/template.py needs {tool.name}: run it through `make check`, which makes .venv-sam")
     os.environ.update(SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION=REGION)
-    return 1 if failures(ROOT / "template.yaml") else 0
+    accounts = sorted((ROOT / "accounts").glob("*/*.yaml"))
+    results = [stack_passes(ROOT / "template.yaml"), *map(account_passes, accounts)]
+    return 0 if accounts and all(results) else 1
 
 
 if __name__ == "__main__":
