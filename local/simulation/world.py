@@ -89,9 +89,9 @@ class Simulation:
         rng = stack.enter_context(repeatable(self.seed))
         stack.enter_context(self.clock.ruling())
         credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
-        stack.enter_context(mock_aws())
         # Nothing here starts instances, and loading the images of every account takes longer than a recovery.
         stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
+        stack.enter_context(mock_aws())
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
         self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, self._dead_letter)
         self.permissions = Permissions(self.lambdas)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.simulation.delivery import Deliveries
 from local.simulation.story import Story
 from local.simulation.world import Simulation
 from tests.workflow import invariants
 from tests.workflow.scenarios import HOUR, finding, look
+
+if TYPE_CHECKING:
+    from local.simulation.delivery import Deliveries
 
 
 def is_finding(event: Any) -> bool:

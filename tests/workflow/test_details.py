@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 from tests.workflow.scenarios import Played, played
@@ -60,7 +61,7 @@ def test_data_is_not_traded_for_an_error_of_the_environment() -> None:
     assert "permission" in item["heldClass"]
     assert len({job["RecoveryPointArn"] for job in after.jobs}) == 1
     starts = [job["CreationDate"] for job in after.jobs]
-    gaps = [(later - sooner).total_seconds() for sooner, later in zip(starts, starts[1:], strict=False)]
+    gaps = [(later - sooner).total_seconds() for sooner, later in itertools.pairwise(starts)]
     assert gaps == sorted(gaps)
     assert gaps[0] < gaps[-1]
 

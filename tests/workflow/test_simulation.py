@@ -14,7 +14,7 @@ from local.simulation.template import Made, Stack, translated
 from local.simulation.world import Simulation
 from tests.workflow.scenarios import finding
 
-ROLE_POLICY = [
+ROLE_POLICY: list[dict[str, Any]] = [
     {"Effect": "Allow", "Action": "dynamodb:*Item", "Resource": "arn:aws:dynamodb:*:*:table/ledger"},
     {"Effect": "Deny", "Action": "dynamodb:DeleteItem", "Resource": "*"},
     {
