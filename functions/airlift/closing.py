@@ -20,7 +20,7 @@ _STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
 
 def close_ended_recovery(ledger: Ledger, recovery_id: str, execution_arn: str, ended: dict[str, str]) -> dict[str, Any]:
     """The end that the workflow itself reaches. `ended` holds error and cause if a state of it failed."""
-    problem = _ending_of(ended) if ended.get("error") else None
+    problem = _ending_of(ended, recovery_id) if ended.get("error") else None
     return _close(ledger, recovery_id, execution_arn, problem, by_status=False)
 
 
@@ -44,7 +44,9 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     cause = described.get("cause") or f"The execution ended {described['status']} without closing the recovery."
     recovery_id = served["recoveryId"]
     _stop_children(ledger, recovery_id, cause)
-    return _close(ledger, recovery_id, execution_arn, Ending(str(name), with_next_step(cause)), by_status=True)
+    return _close(
+        ledger, recovery_id, execution_arn, Ending(str(name), with_next_step(cause, recovery_id)), by_status=True
+    )
 
 
 def _described(execution_arn: str) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def _described(execution_arn: str) -> dict[str, Any]:
     return answer
 
 
-def _ending_of(ended: dict[str, str]) -> Ending:
+def _ending_of(ended: dict[str, str], recovery_id: str) -> Ending:
     """Error and cause as the workflow caught them; a Lambda function's cause is JSON."""
     cause = ended.get("cause", "")
     try:
@@ -65,7 +67,7 @@ def _ending_of(ended: dict[str, str]) -> Ending:
     except ValueError:
         parsed = None
     told = parsed.get("errorMessage", cause) if isinstance(parsed, dict) else cause
-    return Ending(ended["error"], with_next_step(told or "no cause given"))
+    return Ending(ended["error"], with_next_step(told or "no cause given", recovery_id))
 
 
 def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +81,9 @@ def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
     if lock is None or lock["executionArn"] != holder.execution_arn or record is None or record.get("ending"):
         return {"outcome": "recorded before"}
     name = status.get("error") or _STATUSES.get(status["status"], status["status"])
-    cause = with_next_step(status.get("cause") or f"The vault's execution ended {status['status']}.")
+    cause = with_next_step(
+        status.get("cause") or f"The vault's execution ended {status['status']}.", given["recoveryId"]
+    )
     ending = {"name": name, "cause": cause, "at": stamp(now())}
     update = Update(
         vault_key(given["recoveryId"], given["sourceBackupVaultArn"]),
@@ -146,7 +150,7 @@ def _close(
     ledger.write(Update(recovery_key(recovery_id), {"state": "CLOSING"}), holder=holder)
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
     children = {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults}
-    endings = vault_endings(vaults, children, stopped=by_status)
+    endings = vault_endings(vaults, children, recovery_id, stopped=by_status)
     ending = problem or overall(endings)
     at = now()
     _record_endings(ledger, recovery_id, holder, vaults, endings)

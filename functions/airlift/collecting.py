@@ -185,10 +185,11 @@ def _reopened(work: VaultWork, item: Record, wish: Record) -> Update:
     """The change that opens the item again. Raises `InvalidInput` if what the operator wants can't be done."""
     if family_of(item["resourceType"]) is None:
         raise InvalidInput(f"type {item['resourceType']} is not restored by Airlift.", "restore it by hand.")
+    attempts = attempted(item, item["state"].upper(), "restored again") if item.get("jobId") else item["attempts"]
     values = fresh_attempt(item) | {
         "open": open_key(item["wave"], item["priority"], item["resourceArn"]),
-        "attempts": attempted(item, item["state"].upper(), "restored again") if item.get("jobId") else item["attempts"],
-        "countedFrom": len(item["attempts"]) + 1,
+        "attempts": attempts,
+        "countedFrom": len(attempts),
         "wanted": True,
     }
     if "recoveryPointArn" in wish:

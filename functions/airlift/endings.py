@@ -27,7 +27,9 @@ class Ending:
     cause: str
 
 
-def vault_endings(vaults: Iterable[Record], children: Mapping[str, str], *, stopped: bool) -> dict[str, Ending]:
+def vault_endings(
+    vaults: Iterable[Record], children: Mapping[str, str], recovery_id: str, *, stopped: bool
+) -> dict[str, Ending]:
     """Each vault's ending as the ledger holds it; what the ledger lacks is asked of the vault's execution.
 
     `children` gives the execution's ARN by the vault's ARN; `stopped` says that those which still run are being
@@ -38,18 +40,20 @@ def vault_endings(vaults: Iterable[Record], children: Mapping[str, str], *, stop
         arn = vault["sourceBackupVaultArn"]
         recorded = vault.get("ending")
         endings[arn] = (
-            Ending(recorded["name"], recorded["cause"]) if recorded else _of_execution(children[arn], stopped=stopped)
+            Ending(recorded["name"], recorded["cause"])
+            if recorded
+            else _of_execution(children[arn], recovery_id, stopped=stopped)
         )
     return endings
 
 
-def _of_execution(execution_arn: str, *, stopped: bool) -> Ending:
+def _of_execution(execution_arn: str, recovery_id: str, *, stopped: bool) -> Ending:
     """The ending of a child that could not write one: stopped, timed out, or failed by the workflow itself."""
     states = client("stepfunctions")
     try:
         described = states.describe_execution(executionArn=execution_arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
-        return Ending("NotStarted", with_next_step("The vault's execution was never started."))
+        return Ending("NotStarted", with_next_step("The vault's execution was never started.", recovery_id))
     status = described["status"]
     if status == "RUNNING" and not stopped:
         raise Unavailable(f"{execution_arn} is said to run still.", "none; the step is tried again.")
@@ -57,14 +61,14 @@ def _of_execution(execution_arn: str, *, stopped: bool) -> Ending:
         status, status
     )
     cause = described.get("cause") or f"The vault's execution is {status}."
-    return Ending(name, with_next_step(cause))
+    return Ending(name, with_next_step(cause, recovery_id))
 
 
-def with_next_step(cause: str) -> str:
+def with_next_step(cause: str, recovery_id: str) -> str:
     """The cause, with what an operator does next if it does not say so itself."""
     if "Next step:" in cause:
         return cause
-    return f"{cause} Next step: `airlift resume` goes on with what has no outcome."
+    return f"{cause} Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
 
 
 def overall(endings: Mapping[str, Ending]) -> Ending:

@@ -41,8 +41,8 @@ _RULES = (
         "environment",
         "key",
         r"\bkms\b|key arn|key policy|encryption key",
-        "make the key usable by the restore role and AWSServiceRoleForBackup, then `airlift continue {recovery}`; or name "
-        "another in the plan's targets and deploy it, then `airlift resume {recovery}` when the recovery has ended.",
+        "make the key usable by the restore role and AWSServiceRoleForBackup, then `airlift continue {recovery}`; or "
+        "name another in the plan's targets and deploy it, then `airlift resume {recovery}` when it has ended.",
     ),
     _rule(
         "environment",
@@ -54,15 +54,15 @@ _RULES = (
         "environment",
         "capacity",
         r"insufficient (?:instance )?capacity|not supported in your requested availability zone",
-        "name another Availability Zone or size in the plan's targets and deploy it; then `airlift resume {recovery}` when "
-        "the recovery has ended.",
+        "name another Availability Zone or size in the plan's targets and deploy it; then `airlift resume {recovery}` "
+        "when it has ended.",
     ),
     _rule(
         "environment",
         "network",
         r"subnet|security group|vpc|availability ?zone|mount target",
         "correct subnets, security groups or Availability Zones in the plan's targets and deploy it; then "
-        "`airlift resume {recovery}` when the recovery has ended.",
+        "`airlift resume {recovery}` when it has ended.",
     ),
     _rule(
         "point",
@@ -87,8 +87,8 @@ _RULES = (
         "environment",
         "metadata",
         r"metadata|invalid ?parameter|missing ?parameter|unsupported parameter|bucket|validationexception",
-        "correct the type's values in the plan's targets and deploy it; then `airlift resume {recovery}` when the recovery "
-        "has ended.",
+        "correct the type's values in the plan's targets and deploy it; then `airlift resume {recovery}` when "
+        "it has ended.",
     ),
 )
 

@@ -22,8 +22,9 @@ def follow_new_plan(work: VaultWork) -> None:
     for item in work.ledger.query(item_key(work.recovery_id, work.vault_arn, "")[0]):
         resource = item["resourceType"], item["resourceArn"]
         wave, priority = work.plan.wave_of(*resource, item.get("resourceName"))
-        if (item["wave"], item["priority"]) != (wave, priority):
-            values = {"wave": wave, "waveName": work.plan.wave(wave).name, "priority": priority}
+        name = work.plan.wave(wave).name
+        if (item["wave"], item["waveName"], item["priority"]) != (wave, name, priority):
+            values = {"wave": wave, "waveName": name, "priority": priority}
             if "open" in item:
                 values["open"] = open_key(wave, priority, item["resourceArn"])
             change(work, item, values)

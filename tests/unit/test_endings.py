@@ -39,7 +39,7 @@ def test_green_only_if_every_vault_is(endings: list[Ending], name: str) -> None:
 def test_the_ledgers_word_counts_before_the_executions(services: Services) -> None:
     states = services.play("stepfunctions", describe_execution={"status": "RUNNING"})
     recorded = {"name": "ApprovalExpired", "cause": "late", "at": ""}
-    assert vault_endings([a_vault(ending=recorded)], {VAULT: CHILD}, stopped=True) == {
+    assert vault_endings([a_vault(ending=recorded)], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=True) == {
         VAULT: Ending("ApprovalExpired", "late")
     }
     assert states.asked == []
@@ -62,7 +62,7 @@ def test_what_the_ledger_lacks_is_asked_of_the_vaults_execution(
     states = services.play("stepfunctions", describe_execution=described)
     if isinstance(described, str):
         states.answers["describe_execution"] = states.error(described)
-    ending = vault_endings([a_vault()], {VAULT: CHILD}, stopped=True)[VAULT]
+    ending = vault_endings([a_vault()], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=True)[VAULT]
     assert ending.name == name
     assert words in ending.cause
     assert "airlift resume" in ending.cause
@@ -71,4 +71,4 @@ def test_what_the_ledger_lacks_is_asked_of_the_vaults_execution(
 def test_a_vault_that_is_said_to_run_after_the_normal_end_is_looked_at_again(services: Services) -> None:
     services.play("stepfunctions", describe_execution={"status": "RUNNING"})
     with pytest.raises(Unavailable, match=CHILD):
-        vault_endings([a_vault()], {VAULT: CHILD}, stopped=False)
+        vault_endings([a_vault()], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=False)

@@ -163,7 +163,7 @@ def test_the_operator_has_it_adopted_or_replaced_and_that_is_recorded(
     request_access(w)
     assert backup.vaults.keys() == {name}
     assert stored(w, w.vault)["restoreAccessBackupVaultName"] == name
-    assert words in " ".join(texts(w.ledger, "request"))
+    assert words in " ".join(texts(w.ledger, "adoption"))
     tagged = [request["Tags"] for request in backup.aws.requests("tag_resource")]
     assert tagged == ([{"airlift:recovery": RECOVERY_ID}] if choice == "adopt" else [])
 
