@@ -1,42 +1,24 @@
-"""Templates in accounts/: what they promise each other, Airlift's own stack, the samples and the guide."""
+"""Templates in accounts/: what they promise each other and the guide."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from moto.events.models import EventPattern
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local.aws.mpa.policies import VERSIONS
-from tests.contract.test_triggers import ALARMS, FINDINGS, RULE_OF, RULES, sample
+from tests.contract.accounts import ACCOUNTS, TEMPLATES, holds, properties, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ACCOUNTS = Path(__file__).resolve().parents[2] / "accounts"
-TEMPLATES = {path.stem: yaml_parse(path.read_text()) for path in sorted(ACCOUNTS.glob("*/*.yaml"))}
 PROTECTION, TEAM, VAULT = TEMPLATES["protection"], TEMPLATES["approval-team"], TEMPLATES["vault"]
-NETWORK, FORWARDING, STACKSET = TEMPLATES["isolated-network"], TEMPLATES["forwarding"], TEMPLATES["stackset"]
+NETWORK, FORWARDING = TEMPLATES["isolated-network"], TEMPLATES["forwarding"]
 README = (ACCOUNTS / "README.md").read_text()
-TEAM_ARN = "arn:aws:mpa:us-east-1:999900001111:approval-team/recovery"
 PARAMETERS = [(name, key) for name, template in TEMPLATES.items() for key in template["Parameters"]]
-
-
-def properties(template: Mapping[str, Any], logical_id: str) -> dict[str, Any]:
-    found = template["Resources"][logical_id]["Properties"]
-    assert isinstance(found, dict)
-    return found
-
-
-def resources(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    return {name: one for name, one in template["Resources"].items() if one["Type"] == kind}
 
 
 def accepted(template: Mapping[str, Any], key: str, value: str) -> bool:
@@ -183,20 +165,6 @@ def test_administrators_of_the_forwarding_are_exempt_and_nobody_can_become_one()
 # 2: the team
 
 
-def holds(expression: Any, values: Mapping[str, str]) -> Any:
-    """The value of a rule's expression."""
-    match expression:
-        case {"Ref": name}:
-            return values[name]
-        case {"Fn::Equals": [left, right]}:
-            return holds(left, values) == holds(right, values)
-        case {"Fn::Not": [inner]}:
-            return not holds(inner, values)
-        case {"Fn::Or": parts}:
-            return any(holds(part, values) for part in parts)
-    return expression
-
-
 def team_is_taken(region: str = "us-east-1", threshold: int = 2, approvers: tuple[int, ...] = (1, 2, 3)) -> bool:
     values = {"AWS::Region": region, "MinApprovalsRequired": str(threshold)}
     values |= {f"Approver{n}": f"user-{n}" if n in approvers else "" for n in range(1, 8)}
@@ -290,89 +258,3 @@ def test_key_is_used_by_this_account_through_services_only() -> None:
     assert administration["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
     for one in use:
         assert set(one["Condition"]["StringEquals"]) == {"kms:CallerAccount", "kms:ViaService"}
-
-
-# 5: forwarding
-
-PATTERNS = {
-    name: EventPattern(None, rule["Properties"]["EventPattern"])
-    for name, rule in resources(FORWARDING, "AWS::Events::Rule").items()
-}
-REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
-
-
-def forwarded(event: Mapping[str, Any]) -> list[str]:
-    return [name for name, pattern in PATTERNS.items() if pattern.matches_event(event)]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", RULE_OF)
-def test_sample_is_forwarded_once(name: str) -> None:
-    expected = {"GuardDutyFinding": "GuardDutyFindings", "CloudWatchAlarm": "CloudWatchAlarms"}
-    assert forwarded(sample(name)) == [expected[RULE_OF[name]]]
-
-
-@REPEATABLE
-@given(st.one_of(FINDINGS, ALARMS))
-def test_what_the_stack_takes_is_forwarded(event: dict[str, Any]) -> None:
-    if any(EventPattern(None, rule).matches_event(event) for rule in RULES.values()):  # type: ignore[arg-type]
-        assert len(forwarded(event)) == 1
-
-
-HUB, HEALTH = "aws.securityhub", "aws.health"
-
-
-@pytest.mark.parametrize(
-    ("source", "detail_type", "detail", "expected"),
-    [
-        (HUB, "Security Hub Findings - Imported", {"findings": {"Severity": {"Label": "CRITICAL"}}}, True),
-        (HUB, "Security Hub Findings - Imported", {"findings": {"Severity": {"Label": "MEDIUM"}}}, False),
-        (HUB, "Findings Imported V2", {"findings": {"severity_id": 5}}, True),
-        (HUB, "Findings Imported V2", {"findings": {"severity_id": 2}}, False),
-        (HUB, "Security Hub Findings - Custom Action", {"findings": {"Severity": {"Label": "LOW"}}}, True),
-        (HUB, "Security Hub Insight Results", {}, False),
-        (HEALTH, "AWS Health Event", {"eventTypeCode": "AWS_RISK_CREDENTIALS_EXPOSED"}, True),
-        (HEALTH, "AWS Health Event", {"eventTypeCode": "AWS_EC2_OPERATIONAL_ISSUE"}, False),
-        (HEALTH, "AWS Health Abuse Event", {"eventTypeCode": "AWS_ABUSE_DOS_REPORT"}, True),
-    ],
-)
-def test_other_sources(source: str, detail_type: str, detail: dict[str, Any], expected: bool) -> None:
-    """On AWS `findings` is a list, into which EventBridge looks and moto does not; an event of these has one."""
-    event = sample("guardduty-finding") | {"source": source, "detail-type": detail_type, "detail": detail}
-    assert bool(forwarded(event)) is expected
-
-
-def test_rule_goes_straight_to_the_incident_bus_and_loses_nothing() -> None:
-    for rule in resources(FORWARDING, "AWS::Events::Rule").values():
-        assert "EventBusName" not in rule["Properties"]  # services send to the default bus
-        (target,) = rule["Properties"]["Targets"]
-        assert target["Arn"] == {"Ref": "IncidentBusArn"}
-        assert target["RoleArn"] == {"Fn::GetAtt": ["ForwardingRole", "Arn"]}
-        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
-
-
-def test_health_is_forwarded_where_aws_health_sends_it() -> None:
-    _, where = FORWARDING["Conditions"]["Health"]["Fn::And"]
-    in_regions = {region: holds(where, {"AWS::Region": region}) for region in ("us-east-1", "us-west-2", "eu-west-1")}
-    assert in_regions == {"us-east-1": True, "us-west-2": True, "eu-west-1": False}
-
-
-def test_many_regions_share_an_account() -> None:
-    """A name in IAM is global, so the role's may not be given."""
-    assert "RoleName" not in properties(FORWARDING, "ForwardingRole")
-
-
-def test_stack_set_passes_every_parameter_on() -> None:
-    stack_set = properties(STACKSET, "Forwarding")
-    passed = {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
-    assert passed == {key: {"Ref": key} for key in FORWARDING["Parameters"]}
-    for key in passed:
-        for rule in ("Type", "Default", "AllowedPattern", "AllowedValues"):
-            assert STACKSET["Parameters"][key].get(rule) == FORWARDING["Parameters"][key].get(rule)
-
-
-def test_stack_set_reaches_detector_accounts_only() -> None:
-    (group,) = properties(STACKSET, "Forwarding")["StackInstancesGroup"]
-    _, service_managed, self_managed = group["DeploymentTargets"]["Fn::If"]
-    accounts = {"Ref": "DetectorAccounts"}
-    assert (service_managed["AccountFilterType"], service_managed["Accounts"]) == ("INTERSECTION", accounts)
-    assert self_managed == {"Accounts": accounts}
