@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from local.simulation.policies import Statements, allows
 from local.simulation.sdk import Call, ServiceError, unsupported
 
 if TYPE_CHECKING:
+    from local.aws.context import Ids
     from local.simulation.delivery import Deliveries
     from local.simulation.timeline import SimulationClock
 
@@ -51,9 +50,10 @@ class Bus:
 class EventRouter:
     """All accounts' buses. `send` delivers to targets other than buses; `refused` is the way to dead letters."""
 
-    def __init__(self, clock: SimulationClock, deliveries: Deliveries, send: Send, refused: Refused) -> None:
+    def __init__(self, clock: SimulationClock, deliveries: Deliveries, ids: Ids, send: Send, refused: Refused) -> None:
         self._clock = clock
         self._deliveries = deliveries
+        self._ids = ids
         self._send = send
         self._refused = refused
         self.buses: dict[str, Bus] = {}
@@ -84,7 +84,7 @@ class EventRouter:
 
     def deliver(self, account: str, region: str, event: Event) -> None:
         """A service's own event arrives on the account's default bus."""
-        event = {"version": "0", "id": _new_id(), "resources": [], "account": account, "region": region, **event}
+        event = {"version": "0", "id": self._ids.uuid(), "resources": [], "account": account, "region": region, **event}
         event.setdefault("time", iso(self._clock.now())[:19] + "Z")
         self._arrive(f"arn:aws:events:{region}:{account}:event-bus/default", event, forwarded=False)
 
@@ -108,7 +108,7 @@ class EventRouter:
             }
         event = {
             "version": "0",
-            "id": _new_id(),
+            "id": self._ids.uuid(),
             "detail-type": entry["DetailType"],
             "source": entry["Source"],
             "account": call.account,
@@ -185,7 +185,3 @@ def add_target(rule: Rule, target: Mapping[str, Any]) -> None:
     if unknown := set(target) - {"Id", "Arn", "RoleArn", "DeadLetterConfig", "RetryPolicy"}:
         raise LookupError(f"not simulated in a rule's target: {sorted(unknown)}")
     rule.targets[target["Id"]] = target
-
-
-def _new_id() -> str:
-    return str(uuid.UUID(bytes=os.urandom(16), version=4))

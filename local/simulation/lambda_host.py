@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import traceback
-import uuid
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+
+from aws_lambda_powertools.logging import logger as powertools_logger
 
 from local.asl.tasks import LambdaResult
 from local.simulation.sdk import Call, ServiceError, stream, unsupported
@@ -20,6 +21,7 @@ from local.simulation.timeline import OutOfTime, SimulationClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from local.aws.context import Ids
     from local.simulation.delivery import Deliveries
 
 RETRY_SECONDS = (60.0, 120.0)
@@ -115,6 +117,7 @@ class LambdaHost:
         clock: SimulationClock,
         credentials: Mapping[str, str],
         deliveries: Deliveries,
+        ids: Ids,
         dead_letter: Callable[[str, str, str], None],
     ) -> None:
         self.functions: dict[str, Function] = {}
@@ -129,6 +132,7 @@ class LambdaHost:
         self._clock = clock
         self._credentials = credentials
         self._deliveries = deliveries
+        self._ids = ids
         self._dead_letter = dead_letter
         _STDOUT.text.clear()
 
@@ -153,7 +157,7 @@ class LambdaHost:
             self.throttles[module] -= 1
             raise ServiceError("TooManyRequestsException", "Rate Exceeded.", 429)
         self.invocations.append((module, payload))
-        request_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
+        request_id = self._ids.uuid()
         with self._running(function):
             context = Context(function, self._clock, self._clock.deadlines[-1], request_id)
             try:
@@ -270,7 +274,8 @@ def _error(kind: str, message: str, **more: Any) -> LambdaResult:
 
 
 def forget_state() -> None:
-    """Clear every cache of the production code, as new execution environments start without any."""
+    """Clear every cache of the production code, as new execution environments start cold and without any."""
+    powertools_logger.is_cold_start = True
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "airlift":
             for value in list(vars(module).values()):

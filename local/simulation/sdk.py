@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import boto3
@@ -139,3 +139,23 @@ def unsupported(call: Call) -> ServiceError:
 def stream(content: bytes) -> StreamingBody:
     """A body as botocore hands it out."""
     return StreamingBody(io.BytesIO(content), len(content))
+
+
+class Unwatched:
+    """A client whose calls run unwatched by the checks for handlers."""
+
+    def __init__(self, client: Any, unwatched: Callable[[], Any]) -> None:
+        self._client = client
+        self._unwatched = unwatched
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._client, name)
+        if not callable(member) or name == "exceptions":
+            return member
+
+        @wraps(member)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._unwatched():
+                return member(*args, **kwargs)
+
+        return call

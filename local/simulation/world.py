@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from local.asl.engine import Engine
 from local.asl.errors import TaskError
 from local.asl.facade import install_botocore as install_step_functions
 from local.aws import Settings, build_world, install_botocore
+from local.aws.context import Ids
 from local.clock import START
 from local.simulation.appconfig import AppConfig
 from local.simulation.delivery import Deliveries
@@ -23,7 +23,7 @@ from local.simulation.events import EventRouter
 from local.simulation.lambda_host import LambdaHost, forget_state
 from local.simulation.permissions import Permissions
 from local.simulation.resources import Resources
-from local.simulation.sdk import Call, Sdk, ServiceError
+from local.simulation.sdk import Call, Sdk, ServiceError, Unwatched
 from local.simulation.template import Stack, translated
 from local.simulation.timeline import SimulationClock, repeatable
 
@@ -93,9 +93,11 @@ class Simulation:
         stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
         stack.enter_context(mock_aws())
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
-        self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, self._dead_letter)
+        # Not from the process's own source of chance: modules that moto loads when it needs them draw from it as well.
+        ids = Ids(self.seed)
+        self.lambdas = LambdaHost(self.clock, credentials, self.deliveries, ids, self._dead_letter)
         self.permissions = Permissions(self.lambdas)
-        self.events = EventRouter(self.clock, self.deliveries, self._send, self._undeliverable)
+        self.events = EventRouter(self.clock, self.deliveries, ids, self._send, self._undeliverable)
         self.appconfig = AppConfig(self._validate)
         self.engine = Engine(
             self.clock, self, account=self.account, region=self.region, rng=rng, on_status=self._execution_status
@@ -222,7 +224,7 @@ class Simulation:
                 aws_access_key_id=account,
                 aws_secret_access_key="simulated",  # noqa: S106
             )
-        return _ByService(self._clients[key], self._unwatched)
+        return Unwatched(self._clients[key], self._unwatched)
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
@@ -284,23 +286,3 @@ class Simulation:
         client = self.client("sqs")
         url = client.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
         client.send_message(QueueUrl=url, MessageBody=body)
-
-
-class _ByService:
-    """A client whose calls run unwatched by the checks for handlers."""
-
-    def __init__(self, client: Any, unwatched: Callable[[], Any]) -> None:
-        self._client = client
-        self._unwatched = unwatched
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._client, name)
-        if not callable(member) or name == "exceptions":
-            return member
-
-        @functools.wraps(member)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._unwatched():
-                return member(*args, **kwargs)
-
-        return call
