@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -45,14 +45,19 @@ class Demo:
         self.say("Airlift is built and deployed into the recovery account: sam build, sam deploy")
         with ThreadPoolExecutor(1) as side:
             deployed = side.submit(lambda: deploy.deploy(self.cloud, deploy.build(runtime), runtime))
-            told = story.prepare(self.cloud, self.say)
+            told = story.begin(self.cloud, self.say)
+            planned = side.submit(lambda: self._after(deployed, told))
+            story.tell(told, self.say)
             if not deployed.done():
                 self.say("Waiting for the deployment (the first build takes about half a minute)")
-            deployed.result()
-        story.forward_findings(self.cloud)
-        self.say("airlift plan deploy: checked here, then by AppConfig's validator in the stack")
-        deploy.deploy_plan(self.cloud, told.plan(WORK / "plan.yaml"))
+            planned.result()
         return told
+
+    def _after(self, deployed: Future[None], told: Story) -> None:
+        deployed.result()
+        story.forward_findings(self.cloud)
+        self.say("airlift plan deploy: the plan is checked here, then by AppConfig's validator in the stack")
+        deploy.deploy_plan(self.cloud, told.plan(WORK / "plan.yaml"))
 
     def airlift(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command line in the recovery account."""
@@ -105,8 +110,7 @@ class Demo:
 
     def _recovery(self) -> dict[str, Any]:
         """The newest recovery, as `airlift status` tells it."""
-        listed = json.loads(self.airlift("--json", "status", capture_output=True).stdout)
-        found = self.airlift("--json", "status", listed[0]["recoveryId"], capture_output=True)
+        found = self.airlift("--json", "watch", "--once", capture_output=True)
         recovery: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
         return recovery
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any, Self
 
 from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
@@ -33,6 +40,52 @@ def install() -> None:
         return result
 
     lambda_svc._execute_function_warm = named
+    lambda_runtime.zipfile = _Archives
+
+
+class _Archive:
+    """A zip of code or of a layer; the same content is unpacked and checked once, and linked from then on.
+
+    On AWS functions can't write to what they were unpacked to. Here a cold start would mostly be unpacking.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, path: str) -> None:
+        content = Path(path).read_bytes()
+        self._path = path
+        self._place = Path(tempfile.gettempdir()) / f"unpacked-{hashlib.sha256(content).hexdigest()[:32]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def namelist(self) -> list[str]:
+        """What ministack is to check before it lets this be unpacked."""
+        if self._place.exists():
+            return []
+        with zipfile.ZipFile(self._path) as archive:
+            return archive.namelist()
+
+    def extractall(self, directory: str) -> None:
+        """Put the files into a directory that is there and empty."""
+        with self._lock:
+            if not self._place.exists():
+                unfinished = self._place.with_suffix(".new")
+                with zipfile.ZipFile(self._path) as archive:
+                    archive.extractall(unfinished)
+                unfinished.rename(self._place)
+        shutil.copytree(self._place, directory, copy_function=os.link, dirs_exist_ok=True)
+
+
+class _Archives:
+    """What ministack's Lambda uses of the module zipfile."""
+
+    ZipFile = _Archive
+    BadZipFile = zipfile.BadZipFile
+    LargeFileError = zipfile.LargeZipFile
 
 
 def invoke(function_arn: str, payload: Any) -> LambdaResult:

@@ -42,6 +42,7 @@ class Story:
     resources: list[Resource] = field(default_factory=list)
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     team: str = ""
+    role: str = ""
     attacked: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def vote(self, session_arn: str, approver: str, decision: str = "APPROVE") -> None:
@@ -96,14 +97,20 @@ class Story:
         return subnet["Subnet"]["SubnetId"], group["GroupId"]
 
 
-def prepare(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resource]] = KINDS) -> Story:
-    """Everything up to the moment before the finding; the local cloud's clock arrives in the present."""
+def begin(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resource]] = KINDS) -> Story:
+    """Production with its resources and vaults, and the approval team."""
     story = Story(cloud)
     say(f"Production gets its resources: {', '.join(kind.resource_type for kind in kinds)}")
     story.resources = [kind(cloud) for kind in kinds]
     say("Three approvers accept their invitation; the team is shared and assigned to the air-gapped vault")
     story.team = _team(cloud)
-    role = _vaults(cloud, story.team)
+    story.role = _vaults(cloud, story.team)
+    return story
+
+
+def tell(story: Story, say: Callable[[str], None]) -> None:
+    """Everything up to the moment before the finding; the local cloud's clock arrives in the present."""
+    cloud, role = story.cloud, story.role
     for day in range(1, DAYS + 1):
         for resource in story.resources:
             resource.live_a_day(day)
@@ -120,7 +127,6 @@ def prepare(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resou
     _jump(cloud, HOUR)
     poisoned = _back_up(cloud, story.resources, role)
     _jump(cloud, 0, poisoned)
-    return story
 
 
 def forward_findings(cloud: Cloud, account: str = DETECTOR) -> None:

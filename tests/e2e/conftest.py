@@ -21,7 +21,8 @@ def deployed() -> Iterator[Desk]:
     runtime = deploy.runtime()
     template = deploy.build(runtime)
     with Cloud(behind_days=story.BEHIND_DAYS, log="e2e.log") as cloud:
-        told = story.prepare(cloud, lambda _: None, kinds=(Table,))
+        told = story.begin(cloud, lambda _: None, kinds=(Table,))
+        story.tell(told, lambda _: None)
         deploy.deploy(cloud, template, runtime)
         story.forward_findings(cloud)
         desk = Desk(told)
