@@ -151,7 +151,9 @@ def _note_stop(work: VaultWork, now_: Turn) -> None:
     values = {"pausedWave": name, "waitingSince": stamp(at)}
     text = f"Paused before wave {name}, {why}: airlift continue {work.recovery_id}"
     told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn)
-    work.ledger.write(work.update(**values), told, holder=work.holder)
+    step = f"airlift continue {work.recovery_id}"
+    notice = work.notice(f"paused#{name}#{stamp(at)}", f"paused before wave {name}", text, step)
+    work.ledger.write(work.update(**values), told, notice, holder=work.holder)
     merge(work.vault, values)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.access import Access, ending, read_access, seconds_to_wait
 from airlift.aws import MPA_REGION, client
+from airlift.endings import ACCESS_OPEN
 from airlift.ledger import Change, Put, keyed, merge, vote_key
 from airlift.requesting import describe
 from airlift.runtime import logger
@@ -35,6 +36,11 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
     wait = seconds_to_wait(waited)
     _record(work, access, session_arn, wait, rounds)
     if access.state == "granted":
+        if work.recovery.get("accessOnly") and "resumedAt" not in work.recovery:
+            work.end(
+                ACCESS_OPEN, f"Access is open, nothing is restored yet. Next step: airlift resume {work.recovery_id}"
+            )
+            return {"next": "done", "waitSeconds": 0}
         return {"next": "select", "waitSeconds": 0}
     asked = work.vault.get("request", 1)
     if access.state == "expired" and asked <= work.plan.approval.requests_after_expiry:
@@ -49,7 +55,15 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
 
 def next_request(work: VaultWork) -> dict[str, Any]:
     """What makes the next request, after an expiry or by a resume, a new one with a name of its own."""
-    gone = ("restoreAccessBackupVaultName", "approvals", "rejections", "expiresAt", "grantedAt", "sessionArn")
+    gone = (
+        "restoreAccessBackupVaultName",
+        "approvals",
+        "rejections",
+        "expiresAt",
+        "grantedAt",
+        "sessionArn",
+        "reminded",
+    )
     return {"request": work.vault.get("request", 1) + 1, **dict.fromkeys(gone)}
 
 
@@ -95,7 +109,7 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
             record = keyed(key, vault=work.vault_arn, approver=vote.approver, response=vote.response, at=stamp(when))
             text = f"{vote.response.lower()} by {vote.approver}"
             told = entry(work.recovery_id, when, "vote", text, vault=work.vault_arn, who=vote.approver)
-            changes += [Put(record), told]
+            changes += [Put(record), told, _vote_notice(work, access, vote.approver, text)]
     if access.state == "granted" and "grantedAt" not in work.vault:
         values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None}
         votes = (
@@ -103,8 +117,38 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
         )
         text = f"Access granted: {votes}"
         changes.append(entry(work.recovery_id, at, "granted", text, vault=work.vault_arn))
+    elif access.state == "pending" and (due := _reminder_due(work, access, at)):
+        values["reminded"] = [*work.vault.get("reminded", []), due]
+        changes.append(_reminder(work, access, due))
     work.ledger.write(work.update(**values), *changes, holder=work.holder)
     merge(work.vault, values)
+
+
+def _vote_notice(work: VaultWork, access: Access, approver: str, vote: str) -> Put:
+    text = f"Request for {work.vault_arn}: {vote}.\n{_standing(access)}"
+    return work.notice(f"vote#{approver}", "a vote", text, f"airlift watch {work.recovery_id}")
+
+
+def _standing(access: Access) -> str:
+    until = f", open until {stamp(access.expires_at)}" if access.expires_at else ""
+    return f"{access.approvals} of {access.threshold} needed approvals, {access.rejections} against{until}."
+
+
+def _reminder_due(work: VaultWork, access: Access, at: datetime) -> float | None:
+    """The latest of the plan's fractions of the session's time that has passed and nobody was reminded at yet."""
+    if access.expires_at is None:
+        return None
+    asked = parse_time(work.vault["requestedAt"])
+    passed = (at - asked) / (access.expires_at - asked)
+    fractions = sorted(work.plan.notifications.remind_at_fractions, reverse=True)
+    latest = next((fraction for fraction in fractions if fraction <= passed), None)
+    return latest if latest is not None and latest > max(work.vault.get("reminded", []), default=0) else None
+
+
+def _reminder(work: VaultWork, access: Access, fraction: float) -> Put:
+    text = f"{fraction:.0%} of the time for {work.vault_arn} has passed. {_standing(access)}"
+    step = "reach the approvers out of band: without enough votes the request expires and has to be made anew."
+    return work.notice(f"reminder#{fraction}", "votes are missing", text, step)
 
 
 def stamp_in(seconds: int) -> str:

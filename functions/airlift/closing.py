@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airlift.aws import client
+from botocore.exceptions import ClientError
+
+from airlift.aws import MPA_REGION, client
 from airlift.endings import Ending, overall, vault_endings, with_next_step
-from airlift.ledger import Conflict, Holder, Ledger, Record, Update, execution_key, lock_key, recovery_key, vault_key
+from airlift.ledger import (
+    Conflict,
+    Holder,
+    Ledger,
+    Put,
+    Record,
+    Update,
+    execution_key,
+    keyed,
+    last_key,
+    lock_key,
+    recovery_key,
+    vault_key,
+)
 from airlift.lock import freeing
-from airlift.notify import tell_people
+from airlift.notify import deliver, notice
 from airlift.report import message, summary
-from airlift.runtime import account_of, logger, setting
+from airlift.runtime import NO_ANSWER, account_of, logger, setting
 from airlift.timeline import entry
 from airlift.values import now, stamp
 
@@ -134,6 +149,27 @@ def _record_endings(
             logger.info("Recorded meanwhile", extra={"vault": arn})
 
 
+def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -> None:
+    """Withdraws a request that people may still vote on, as far as AWS allows.
+
+    CancelSession is documented for the team's owner; that the requester may call it is inferred from the IAM actions
+    that AWS lists for requesters (multipartyapproval.html).
+    """
+    pending = (
+        "sessionArn" in vault and "grantedAt" not in vault and vault.get("sessionStatus") in ("PENDING", "UNKNOWN")
+    )
+    if not pending:
+        return
+    try:
+        client("mpa", MPA_REGION).cancel_session(SessionArn=vault["sessionArn"])
+    except (ClientError, *NO_ANSWER) as error:
+        text = f"The pending request could not be withdrawn ({error}); tell the approvers not to vote."
+    else:
+        text = "The pending request was withdrawn."
+    arn = vault["sourceBackupVaultArn"]
+    ledger.write(entry(recovery_id, now(), "withdrawn", text, vault=arn), holder=holder)
+
+
 def _close(
     ledger: Ledger, recovery_id: str, execution_arn: str, problem: Ending | None, *, by_status: bool
 ) -> dict[str, Any]:
@@ -141,6 +177,7 @@ def _close(
     holder = Holder(account_of(recovery_id), execution_arn)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
+        deliver(ledger, recovery_key(recovery_id)[0])
         return {"outcome": recovery["outcome"], "cause": recovery["cause"], "recoveryId": recovery_id}
     lock = ledger.get(lock_key(holder.account))
     if lock is None or lock["executionArn"] != execution_arn:
@@ -154,6 +191,8 @@ def _close(
     ending = problem or overall(endings)
     at = now()
     _record_endings(ledger, recovery_id, holder, vaults, endings)
+    for vault in vaults:
+        _withdraw(ledger, recovery_id, holder, vault)
     document = summary(ledger, recovery, vaults, endings, ending, at)
     key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
     client("s3").put_object(
@@ -163,25 +202,26 @@ def _close(
         ContentType="application/json",
         ChecksumAlgorithm="SHA256",
     )
-    tell_people(
-        f"Airlift: {recovery_id} {ending.name}",
-        message(document, f"s3://{setting('EVIDENCE_BUCKET')}/{key}"),
-        identity=execution_arn,
-    )
+    pk, _ = recovery_key(recovery_id)
+    where = f"s3://{setting('EVIDENCE_BUCKET')}/{key}"
+    title = f"Airlift {recovery_id}: {ending.name}"
+    told = notice(pk, at, f"closed#{execution_arn}", title, message(document, where), f"airlift status {recovery_id}")
+    ended = {"state": "ENDED", "outcome": ending.name, "cause": ending.cause, "endedAt": stamp(at), "reportKey": key}
+    last = keyed(last_key(holder.account), recoveryId=recovery_id, outcome=ending.name, endedAt=stamp(at))
     ledger.write(
-        Update(
-            recovery_key(recovery_id),
-            {
-                "state": "ENDED",
-                "outcome": ending.name,
-                "cause": ending.cause,
-                "endedAt": stamp(at),
-                "reportKey": key,
-            },
-        ),
+        Update(recovery_key(recovery_id), ended),
         freeing(holder),
+        Put(last, replace=True),
         entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
-        holder=None,
+        told,
     )
+    deliver(ledger, pk)
     logger.info("Recovery closed", extra={"outcome": ending.name})
-    return {"outcome": ending.name, "cause": ending.cause, "recoveryId": recovery_id}
+    return {
+        "outcome": ending.name,
+        "cause": ending.cause,
+        "recoveryId": recovery_id,
+        "report": where,
+        "votes": document["votes"][:100],
+        "vaults": {arn: vault_ending.name for arn, vault_ending in endings.items()},
+    }

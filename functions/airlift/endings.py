@@ -17,6 +17,8 @@ RECOVERED = "Recovered"
 _LONGEST_CAUSE = 30_000
 """Characters; a Fail state takes 32,768 (API_StopExecution.html gives the same bound for a cause)."""
 VAULT_RECOVERED = "VaultRecovered"
+ACCESS_OPEN = "AccessOpen"
+"""The end of a vault, and of a recovery, that was to open access only."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def overall(endings: Mapping[str, Ending]) -> Ending:
     names = {ending.name for ending in endings.values()}
     if names == {VAULT_RECOVERED}:
         return Ending(RECOVERED, f"{len(endings)} vault(s) recovered: everything restored and validated.")
+    if names == {ACCESS_OPEN}:
+        return Ending(ACCESS_OPEN, next(iter(endings.values())).cause)
     told = "; ".join(f"{arn}: {e.name}: {e.cause}" for arn, e in endings.items() if e.name != VAULT_RECOVERED)
     told = told[:_LONGEST_CAUSE]
     if len(names) == 1:

@@ -55,6 +55,12 @@ Reason = Annotated[
     Field(min_length=1, max_length=200),
     Form(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "a reason", "Tell approvers why, in one line."),
 ]
+RequestedBy = Annotated[
+    str,
+    Field(min_length=1, max_length=300),
+    Form(r"[A-Za-z0-9:/._@+=,-]+", "a caller", "Give the ARN of who asks, as `aws sts get-caller-identity` says."),
+]
+"""Who asks; the command line gives the caller's ARN. It is recorded, and proves nothing."""
 RecoveryId = Annotated[
     str,
     Form("r-[0-9]{8}-[0-9]{12}-[0-9a-f]{4}", "a recovery id", "It looks like r-20260102-111122223333-0a1b."),
@@ -80,6 +86,10 @@ class Start(Document):
     """Without it the earliest believed sign counts; if there is none, restoring waits for the operator."""
     adopt_vault: Literal["adopt", "replace"] | None = None
     """Whether a restore-access vault that another recovery left serves this one or is asked for anew."""
+
+    access_only: bool = False
+    """Ends when access is open, before anything is restored, for forensics; resume restores."""
+    requested_by: RequestedBy | None = None
 
     @property
     def vault_arns(self) -> tuple[str, ...]:
@@ -138,6 +148,7 @@ class Action(Document):
     wave: Annotated[str, Field(min_length=1)] | None = None
     """Name of the wave before which restoring paused; without it, the one that waits."""
     reason: Reason | None = None
+    requested_by: RequestedBy | None = None
 
     @model_validator(mode="after")
     def _fields_fit_the_action(self) -> Self:

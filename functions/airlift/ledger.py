@@ -4,6 +4,8 @@
 |----------------------------|---------------------------|------------------------------------------------------------|
 | ACCOUNT#<account>          | LOCK                      | which recovery, and which execution of it, may write       |
 | ACCOUNT#<account>          | TRIGGER#<id>              | a trigger seen, with its first sign; forgotten after 90 d  |
+| ACCOUNT#<account>          | LAST                      | when the account's last recovery ended                     |
+| ACCOUNT#… or RECOVERY#…    | NOTICE#<name>             | one notice to people, published or not yet                 |
 | RECOVERIES                 | <recovery id>             | list of all recoveries, newest last                        |
 | EXECUTION#<arn>            | EXECUTION                 | which recovery an execution served                         |
 | RECOVERY#<id>              | RECOVERY                  | the recovery                                               |
@@ -124,6 +126,14 @@ def claim_key(recovery_id: str, resource_arn: str) -> tuple[str, str]:
 
 def timeline_key(recovery_id: str, at: str, name: str) -> tuple[str, str]:
     return f"RECOVERY#{recovery_id}", f"TIMELINE#{at}#{name}"
+
+
+def notice_key(pk: str, name: str) -> tuple[str, str]:
+    return pk, f"NOTICE#{name}"
+
+
+def last_key(account: str) -> tuple[str, str]:
+    return f"ACCOUNT#{account}", "LAST"
 
 
 def listing_key(recovery_id: str) -> tuple[str, str]:

@@ -103,8 +103,10 @@ def _stop(ledger: Ledger, recovery: Record, lock: Record | None, action: Action,
         return {"outcome": "done", "text": text, "recoveryId": identity, "account": ""}
     reason = action.reason or "no reason given"
     ledger.write(
-        Update(recovery_key(identity), {"stopReason": reason, "stoppedAt": stamp(at)}),
-        entry(identity, at, "operator", f"Stop asked for: {reason}"),
+        Update(
+            recovery_key(identity), {"stopReason": reason, "stoppedAt": stamp(at), "stoppedBy": action.requested_by}
+        ),
+        entry(identity, at, "operator", f"Stop asked for by {action.requested_by or 'somebody'}: {reason}"),
     )
     client("stepfunctions").stop_execution(executionArn=lock["executionArn"], error="Stopped", cause=reason)
     text = f"Recovery {identity} is stopped. Restore jobs that run go on; resume with `airlift resume {identity}`."

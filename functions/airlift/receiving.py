@@ -19,15 +19,27 @@ from airlift.errors import (
 )
 from airlift.incident import Decision, Incident, decide, read_event
 from airlift.inputs import Start, parse_input
-from airlift.ledger import Conflict, Ledger, Put, Record, Update, execution_key, keyed, recovery_key, trigger_key
+from airlift.ledger import (
+    Conflict,
+    Ledger,
+    Put,
+    Record,
+    Update,
+    execution_key,
+    keyed,
+    last_key,
+    lock_key,
+    recovery_key,
+    trigger_key,
+)
 from airlift.lock import running_holder, taking
-from airlift.notify import tell_people
+from airlift.notify import deliver, notice
 from airlift.operator import act
 from airlift.plan_store import PlanVersion, newest_plan
 from airlift.recovery import LATEST, Wanted, first_sign, listing, new_recovery, recovery_id
 from airlift.runtime import logger, metrics
 from airlift.timeline import entry
-from airlift.values import now, safe_text, stamp
+from airlift.values import now, parse_time, safe_text, stamp
 
 Outcome = dict[str, Any]
 """`{"outcome": "accepted" | "joined" | "ignored" | "done", "text": …, "recoveryId": … or ""}`."""
@@ -68,14 +80,31 @@ def _receive_event(ledger: Ledger, execution_arn: str, event: Mapping[str, Any])
     wanted = _wanted_by(incident, decision, execution_arn)
     if decision.allow == "request":
         return _open(ledger, execution_arn, wanted, plan)
-    text = (
-        f"{incident.finding_type} for account {decision.account}: the plan lets this trigger tell people only. "
-        f"To recover: airlift start --account {decision.account} --reason '…'"
-    )
-    # Told first and remembered then: a crash between may repeat the message, with the same id, but never lose it.
-    tell_people(f"Airlift: sign of compromise in account {decision.account}", text, identity=incident.trigger_id)
-    ledger.write(Put(_memory(wanted, now()), replace=True))
-    return _outcome("done", text)
+    return _only_told(ledger, wanted, "the plan lets this trigger tell people only")
+
+
+def _only_told(ledger: Ledger, wanted: Wanted, why: str) -> Outcome:
+    """Remembers the trigger and tells people, in one transaction; nothing is asked for."""
+    text = f"{_told(wanted)}. Nothing was started: {why}."
+    step = f"airlift start --account {wanted.account} --reason '…'"
+    pk, _ = lock_key(wanted.account)
+    title = f"Airlift: sign of compromise in account {wanted.account}"
+    try:
+        ledger.write(Put(_memory(wanted, now())), notice(pk, now(), wanted.trigger_id, title, text, step))
+    except Conflict:
+        deliver(ledger, pk)
+        return _outcome("ignored", "This trigger was seen before.")
+    deliver(ledger, pk)
+    return _outcome("done", f"{text} Next step: {step}")
+
+
+def _cools_down(ledger: Ledger, wanted: Wanted, plan: PlanVersion) -> str:
+    """Why an event only tells people shortly after a recovery of the account has ended; empty if it may start one."""
+    last = None if wanted.on_demand else ledger.get(last_key(wanted.account))
+    minutes = plan.plan.approval.cool_down_minutes
+    if last is None or now() - parse_time(last["endedAt"]) >= timedelta(minutes=minutes):
+        return ""
+    return f"recovery {last['recoveryId']} ended {last['outcome']} less than {minutes} minutes ago"
 
 
 def _wanted_by(incident: Incident, decision: Decision, execution_arn: str) -> Wanted:
@@ -122,12 +151,13 @@ def _wanted(ledger: Ledger, start: Start, plan: PlanVersion, execution_arn: str)
     return Wanted(
         account=account.id,
         vaults=_of_this_region(vaults, execution_arn),
-        trigger={"kind": "onDemand", "id": execution_arn},
+        trigger={"kind": "onDemand", "id": execution_arn} | ({"by": start.requested_by} if start.requested_by else {}),
         reason=safe_text(start.reason, 200),
         first_sign=sign,
         first_sign_from=source,
         trigger_id=execution_arn,
         adopt_vault=start.adopt_vault,
+        access_only=start.access_only,
         on_demand=True,
     )
 
@@ -151,6 +181,8 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
                 return _join(ledger, lock["recoveryId"], wanted)
             except Conflict:  # it ends just now, or another trigger joins; looking again
                 continue
+        if why := _cools_down(ledger, wanted, plan):
+            return _only_told(ledger, wanted, why)
         at = now()
         identity = recovery_id(execution_arn, wanted.account, at)
         served = keyed(execution_key(execution_arn), recoveryId=identity, account=wanted.account)

@@ -30,6 +30,7 @@ class Wanted:
     first_sign_from: str
     trigger_id: str
     adopt_vault: str | None = None
+    access_only: bool = False
     on_demand: bool = field(default=False)
 
 
@@ -52,6 +53,7 @@ def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn
         firstSign=wanted.first_sign,
         firstSignFrom=wanted.first_sign_from,
         adoptVault=wanted.adopt_vault,
+        accessOnly=wanted.access_only or None,
         planVersion=plan.version,
         planKey=plan.key,
         planWarning=plan.warning or None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RECOVERY = (
     "recoveryId", "account", "mode", "trigger", "reason", "firstSignFrom", "planVersion", "planWarning",
-    "createdAt", "resumedAt", "stopReason",
+    "createdAt", "resumedAt", "stopReason", "stoppedBy",
 )  # fmt: skip
 _VAULT = (
     "sourceBackupVaultArn", "restoreAccessBackupVaultArn", "requestedAt", "grantedAt", "approvals", "rejections",
@@ -84,11 +84,7 @@ def _some(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def message(document: Mapping[str, Any], where: str) -> str:
     """The summary for people: outcome, each vault in a line, what is missing, and the next step."""
-    lines = [
-        f"Recovery {document['recoveryId']} of account {document['account']}: {document['outcome']}",
-        document["cause"],
-        "",
-    ]
+    lines = [f"Recovery of account {document['account']}: {document['outcome']}", document["cause"], ""]
     for vault in document["vaults"]:
         counts = ", ".join(f"{n} {state}" for state, n in sorted(vault["counts"].items())) or "nothing selected"
         lines.append(f"{vault['sourceBackupVaultArn']}: {vault['ending']['name']} ({counts})")
@@ -96,5 +92,5 @@ def message(document: Mapping[str, Any], where: str) -> str:
         lines += [f"  {r['state']}: {r['resourceArn']} {r.get('reason', '')}".rstrip() for r in missing[:10]]
         if len(missing) > 10:
             lines.append(f"  and {len(missing) - 10} more")
-    lines += ["", f"Summary: {where}", f"Look: airlift status {document['recoveryId']}"]
+    lines += ["", f"Summary: {where}"]
     return "\n".join(lines)

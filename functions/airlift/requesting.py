@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 RECOVERY_TAG = "airlift:recovery"
+_VOTE = (
+    "approvers: open the approval portal, check the recovery id with the person on duty by another way, then vote. "
+    "Everybody: airlift watch"
+)
 _COUNTS_AFTER_REMOVAL = timedelta(minutes=10)
 
 
@@ -55,6 +59,7 @@ def request_access(work: VaultWork) -> dict[str, Any]:
                 sessionStatus=None,
             ),
             entry(work.recovery_id, at, "request", f"Access requested as {name}", vault=work.vault_arn),
+            work.notice("request", "access requested", _asked(work, name), _VOTE),
             holder=work.holder,
         )
     return {"next": "wait", "waitSeconds": 0 if found.get("VaultState") == "AVAILABLE" else 5}
@@ -144,6 +149,14 @@ def _note(work: VaultWork, text: str) -> None:
 
 def _name(work: VaultWork) -> str:
     return vault_name(work.recovery_id, work.vault_arn, work.vault.get("request", 1))
+
+
+def _asked(work: VaultWork, name: str) -> str:
+    recovery = work.recovery
+    return (
+        f"Access to {work.vault_arn} of account {recovery['account']} is requested as {name} ({recovery['mode']}).\n"
+        f"Why: {recovery['reason']}\nThe approvers have 24 hours."
+    )
 
 
 def _earlier_names(work: VaultWork) -> set[str]:

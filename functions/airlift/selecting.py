@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 _PAGE = 1000
+_FIRST_SIGN = "airlift first-sign {} TIME, with the time of the first sign, or latest if the newest points are wanted"
 _RESOURCES_PER_WRITE = 45
 """Two records each and the lock's check stay under DynamoDB's 100 actions a transaction."""
 
@@ -38,6 +39,7 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             work.ledger.write(
                 work.update(state="RESTORING", waitingFor="firstSign", waitingSince=stamp(now())),
                 entry(work.recovery_id, now(), "waiting", text, vault=work.vault_arn),
+                work.notice("first-sign", "a first sign is needed", text, _FIRST_SIGN.format(work.recovery_id)),
                 holder=work.holder,
             )
         return {"next": "advance"}

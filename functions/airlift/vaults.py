@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
-from airlift.ledger import Conflict, Holder, Ledger, Record, Update, merge, recovery_key, vault_key
+from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, merge, recovery_key, vault_key
+from airlift.notify import deliver, notice
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
 from airlift.timeline import entry
@@ -52,6 +53,12 @@ class VaultWork:
         """A change of the vault's record, for a transaction with others."""
         return Update(vault_key(self.recovery_id, self.vault_arn), values)
 
+    def notice(self, name: str, title: str, text: str, next_step: str) -> Put:
+        """A notice about this vault, for a transaction with what it tells of."""
+        pk, _ = recovery_key(self.recovery_id)
+        full_name = f"{name}#{self.vault_arn}#{self.vault.get('request', 1)}"
+        return notice(pk, now(), full_name, f"Airlift {self.recovery_id}: {title}", text, next_step)
+
     def save(self, **values: Any) -> None:
         """Changes the vault's record, here and in the ledger."""
         self.ledger.write(self.update(**values), holder=self.holder)
@@ -80,15 +87,18 @@ class VaultWork:
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Records a named error that leaves the block as this vault's ending; a repeated step raises it again."""
-        if ended := self.vault.get("ending"):
-            raise recall(ended["name"], ended["cause"])
         try:
-            yield
-        except _NO_ENDING:
-            raise
-        except AirliftError as error:
-            self.end(error.name, str(error))
-            raise
+            if ended := self.vault.get("ending"):
+                raise recall(ended["name"], ended["cause"])
+            try:
+                yield
+            except _NO_ENDING:
+                raise
+            except AirliftError as error:
+                self.end(error.name, str(error))
+                raise
+        finally:
+            deliver(self.ledger, recovery_key(self.recovery_id)[0])
 
     def end(self, name: str, cause: str) -> None:
         """Records the ending: `VaultRecovered` or the name of an error."""
