@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -15,6 +16,8 @@ from airlift.aws import client
 from airlift.errors import AirliftError, Unavailable
 from airlift.ledger import Conflict, Holder, Ledger
 
+# A step that counts nothing is the usual case and no reason for a line in the log.
+warnings.filterwarnings("ignore", "No application metrics to publish", UserWarning)
 logger = Logger()
 metrics = Metrics()
 

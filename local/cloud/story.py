@@ -72,6 +72,7 @@ class Story:
         account = {"id": PRODUCTION, "name": "production", "vaults": [{"arn": VAULT, "approvalTeamArn": self.team}]}
         plan = {
             "version": 1,
+            "approval": {"coolDownMinutes": 0},  # several incidents follow each other closely here
             "accounts": [account],
             "detectors": [DETECTOR],
             "triggers": {"guardDuty": {"allow": "request", "minimumSeverity": 7}, "alarms": [alarm]},
