@@ -50,7 +50,7 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m local.cloud.demo $(if $(VOTE),--vote $(VOTE))
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
-	@.venv/bin/python -m pytest $(TESTS)
+	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 check: check-style check-types check-template check-workflows
 

@@ -246,9 +246,9 @@ def _memory(wanted: Wanted, at: datetime, identity: str | None = None) -> Record
 
 
 def _told(wanted: Wanted) -> str:
-    who = "An operator" if wanted.on_demand else wanted.trigger["type"]
+    who = f"{wanted.trigger.get('by', 'An operator')}: " if wanted.on_demand else ""
     sign = f"first sign {wanted.first_sign} ({wanted.first_sign_from})" if wanted.first_sign else "first sign not known"
-    return f"{who}: {wanted.reason}; {sign}"
+    return f"{who}{wanted.reason}; {sign}"
 
 
 def _ignored(error: AirliftError) -> Outcome:

@@ -1,0 +1,28 @@
+"""Which tests share a process when several run: those that share something expensive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TOGETHER = {"e2e": "e2e", "workflow": "workflow", "local": "local"}
+"""Folders whose files share a local cloud, played scenarios or a world."""
+_APART = {"test_killed.py"}
+
+
+def _group(path: Path) -> str:
+    if path.name in _APART:
+        return path.name
+    return _TOGETHER.get(path.parent.name, path.name)
+
+
+# First in line, so that the processes know the groups before the tests are handed out.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a group in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
