@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws.errors import AwsError
 from local.aws.model import error_status
+from local.aws.wire import Caller
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
     from local.aws.mpa import Mpa
+
+DOORS = ("outbox", "accept", "reject", "vote")
+"""The names of what `Portal.handle` answers."""
 
 _RESPONSES = {"APPROVE": "APPROVED", "REJECT": "REJECTED"}
 
@@ -44,6 +48,16 @@ class Portal:
         with self._lock:
             self.mpa.sessions.vote(session_arn, approver, _RESPONSES[decision])
 
+    def read_team(self, team_arn: str) -> dict[str, Any]:
+        """GetApprovalTeam's answer to the owner, times in epoch seconds. Raises AwsError if the team is gone."""
+        with self._lock:
+            return self.mpa.teams.get_approval_team(_owner(team_arn), {"Arn": team_arn})
+
+    def read_session(self, session_arn: str) -> dict[str, Any]:
+        """GetSession's answer to the owner, times in epoch seconds."""
+        with self._lock:
+            return self.mpa.sessions.get_session(_owner(session_arn), {"SessionArn": session_arn})
+
     def handle(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """The door over HTTP, in JSON.
 
@@ -68,3 +82,9 @@ class Portal:
         except (ValueError, KeyError, TypeError) as error:
             return 400, json.dumps({"message": f"not what this door takes: {error!r}"}).encode()
         return 200, json.dumps(answer or {}).encode()
+
+
+def _owner(arn: str) -> Caller:
+    """The account that a team or its session belongs to."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return Caller(account, region, f"arn:aws:iam::{account}:root")

@@ -12,10 +12,12 @@ import boto3
 import ministack.app
 from ministack.core import router
 
-from local.aws.wire import Request
+from local.aws import portal
+from local.aws.wire import Request, Response
 from local.aws.world import World, build_world
 from local.cloud import events
 from local.cloud.permissions import authorize, identify
+from local.portal.pages import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -85,6 +87,7 @@ class Application:
     def __init__(self, world: World, clock: StoryClock) -> None:
         self._world = world
         self._clock = clock
+        self._pages = Pages(world.portal, clock)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -103,12 +106,22 @@ class Application:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        status, answer = await _in_thread(self._answer, scope["method"], _raw.get()[0], body)
-        headers = [(b"content-length", str(len(answer)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        answer = await _in_thread(self._answer, Request("", scope["method"], *_raw.get(), names, body))
+        headers = answer.headers | {"content-length": str(len(answer.body))}
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": sent})
+        await send({"type": "http.response.body", "body": answer.body})
 
-    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def _answer(self, request: Request) -> Response:
+        """The approvers' pages, or a door in JSON."""
+        root, _, name = request.path.removeprefix(DOOR).partition("/")
+        if root == "portal" and name not in portal.DOORS:
+            return self._pages.handle(request)
+        status, answer = self._door_answer(request.method, request.path, request.body)
+        return Response(status, {}, answer)
+
+    def _door_answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"} and
         `/_local/fail-restore` {"match", "status", "message", "times"}; the portal; the data door."""
         doors: dict[str, Callable[[dict[str, Any]], Any]] = {

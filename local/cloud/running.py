@@ -91,6 +91,11 @@ class Cloud:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @property
+    def portal(self) -> str:
+        """Where the approvers' page is."""
+        return f"http://127.0.0.1:{self.port}/_local/portal/"
+
     def client(self, service: str, account: str, region: str = REGION) -> Any:
         """A boto3 client of an account's root."""
         key = (service, account, region)
