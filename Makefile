@@ -2,7 +2,8 @@
 #
 #   make venv     .venv, with the `airlift` command in .venv/bin
 #   make demo     the staged incident on this machine; VOTE=me asks you for the approvers' votes
-#   make test     all tests
+#   make test     all tests but those that need a browser
+#   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
 #   make check    formatting, types, template, workflows
 #   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases
 #   make clean    removes the environments and what was built
@@ -11,7 +12,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo test check check-style check-types check-template check-workflows lock clean
+.PHONY: venv demo test test-web check check-style check-types check-template check-workflows lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -43,6 +44,18 @@ venv: .venv/bin/airlift
 .venv-sam/.locked: requirements/sam.txt
 	$(call environment,.venv-sam,$<,40,the AWS SAM command line and cfn-lint)
 
+.venv-web/.locked: requirements/web.txt
+	$(call environment,.venv-web,$<,20,the tests in a browser)
+
+# $(call needs,program,Debian's package): says in one line what is missing.
+needs = command -v $(1) >/dev/null || { echo "make test-web needs $(1). On Debian: apt-get install $(2)" >&2; exit 1; }
+
+.venv-web/axe/.locked: tests/web/package-lock.json .venv-web/.locked
+	@$(call needs,npm,npm)
+	@mkdir -p $(@D) && cp tests/web/package.json $< $(@D)
+	@npm ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 .venv-lock/.locked: requirements/lock.txt
 	$(call environment,.venv-lock,$<,10,uv)
 
@@ -51,6 +64,11 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+
+test-web: .venv-cloud/.locked .venv-web/axe/.locked
+	@$(call needs,chromium,chromium)
+	@$(call needs,chromedriver,chromium-driver)
+	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
 
 check: check-style check-types check-template check-workflows
 
@@ -76,8 +94,8 @@ lock: .venv-lock/.locked
 	@echo "Writing the locks ..."
 	@$(compile) dependencies/requirements.in --output-file dependencies/requirements.txt
 	@$(compile) requirements/dev.in --constraints dependencies/requirements.txt --output-file requirements/dev.txt
-	@for lock in cloud sam lock; do \
+	@for lock in cloud sam web lock; do \
 		$(compile) requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
 
 clean:
-	@rm -rf .venv .venv-cloud .venv-sam .venv-lock .aws-sam .local
+	@rm -rf .venv .venv-cloud .venv-sam .venv-web .venv-lock .aws-sam .local artefacts

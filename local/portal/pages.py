@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from local.clock import Clock
 
 BASE = "/_local/portal"
+_HTML = "text/html; charset=utf-8"
 _HERE = Path(__file__).parent
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
@@ -78,7 +79,7 @@ class Pages:
             answer = self._dispatch(request, visit)
         except Refused as refused:
             answer = self._page(visit, "refused.html", refused.status, message=str(refused))
-        if fresh and "set-cookie" not in answer.headers:
+        if fresh and answer.headers.get("content-type") == _HTML:
             answer.headers["set-cookie"] = set_cookie(visit)
         return answer
 
@@ -179,7 +180,7 @@ class Pages:
 
     def _page(self, visit: Visit, template: str, status: int = 200, **shown: Any) -> Response:
         text = self._templates.get_template(template).render(visit=visit, now=self._clock.now(), **shown)
-        return _answer(status, "text/html; charset=utf-8", text)
+        return _answer(status, _HTML, text)
 
     def _left(self, expires: float) -> str:
         minutes = int(expires - self._clock.now()) // 60
