@@ -1,4 +1,4 @@
-"""Fixtures of the domain's tests: the stack's ledger, bucket and topic in moto, and a clock that stands still."""
+"""Fixtures of the domain's tests: the stack's ledger, bucket and topics in moto, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "LEDGER_TABLE": domain.TABLE,
             "EVIDENCE_BUCKET": domain.BUCKET,
             "PEOPLE_TOPIC_ARN": aws.client("sns").create_topic(Name="people")["TopicArn"],
+            "CHAT_TOPIC_ARN": aws.client("sns").create_topic(Name="chat")["TopicArn"],
             "PLAN_APPLICATION": "application",
             "PLAN_ENVIRONMENT": "environment",
             "PLAN_PROFILE": "profile",
