@@ -1,14 +1,20 @@
 """Mutants of one good definition: each is refused, or found by the project's rules, at its place."""
 
+from __future__ import annotations
+
 import copy
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.asl.check import check, main
 from local.asl.definition import parse
 from local.asl.errors import InvalidDefinition
-from tests.asl.support import block, machine, nested, passing, task
+from tests.asl.support import Document, block, machine, nested, passing, task
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RETRY = {
     "ErrorEquals": ["Lambda.TooManyRequestsException"],
@@ -19,7 +25,7 @@ RETRY = {
 CATCH = {"ErrorEquals": ["States.ALL"], "Next": "F", "Output": {"e": "{% $states.errorOutput.Error %}"}}
 
 
-def good():
+def good() -> Document:
     inner = nested(None, "{% $states.input %}", TimeoutSeconds=60, Retry=[dict(RETRY)], Catch=[{**CATCH, "Next": "D"}])
     return machine(
         T=task({"a": "{% $states.input.a %}"}, Assign={"v": 1}, Retry=[dict(RETRY)], Catch=[dict(CATCH)], Next="C"),
@@ -37,11 +43,11 @@ def good():
     )
 
 
-def mutant(path, value):
+def mutant(path: str, value: object) -> Document:
     """The good definition with one place changed; DELETE takes it away."""
     definition = good()
     *way, last = path.split("/")
-    place = definition if path.startswith("$") else definition["States"]
+    place: Any = definition if path.startswith("$") else definition["States"]
     for step in way:
         if step != "$":
             place = place[int(step) if isinstance(place, list) else step]
@@ -55,7 +61,7 @@ def mutant(path, value):
 
 DELETE = object()
 INNER = "M/ItemProcessor/States"
-REFUSED = [
+REFUSED: list[tuple[str, object, str, str]] = [
     # structure
     ("$/QueryLanguage", DELETE, "QueryLanguage", "JSONPath is not supported"),
     ("$/QueryLanguage", "JSONPath", "QueryLanguage", "JSONPath is not supported"),
@@ -126,7 +132,7 @@ REFUSED = [
     (f"{INNER}/D/Assign", {"v": 1}, "States.M.ItemProcessor.States.D.Assign.v", "hides a variable"),
     (f"{INNER}/D/Assign", {"w": "{% $x %}"}, "States.M.ItemProcessor.States.D.Assign.w", "$x is not assigned"),
 ]
-AGAINST_THE_RULES = [
+AGAINST_THE_RULES: list[tuple[str, object, str, str]] = [
     ("T/TimeoutSeconds", DELETE, "States.T", "has no TimeoutSeconds"),
     (f"{INNER}/I/TimeoutSeconds", DELETE, "States.M.ItemProcessor.States.I", "has no TimeoutSeconds"),
     ("T/Retry", DELETE, "States.T", "has no Retry"),
@@ -140,20 +146,20 @@ AGAINST_THE_RULES = [
 ]
 
 
-def test_the_good_one_is_good():
+def test_the_good_one_is_good() -> None:
     assert parse(json.dumps(good())).start_at == "T"
     assert check(json.dumps(good())) == []
 
 
 @pytest.mark.parametrize(("path", "value", "where", "text"), REFUSED)
-def test_refused(path, value, where, text):
+def test_refused(path: str, value: object, where: str, text: str) -> None:
     with pytest.raises(InvalidDefinition) as raised:
         parse(mutant(path, value))
     assert any(p.path == where and text in p.text and p.remedy for p in raised.value.problems), raised.value
 
 
 @pytest.mark.parametrize(("path", "value", "where", "text"), AGAINST_THE_RULES)
-def test_against_the_rules(path, value, where, text):
+def test_against_the_rules(path: str, value: object, where: str, text: str) -> None:
     definition = mutant(path, value)
     if path == "C/Default":  # what the default led to must stay reachable
         definition["States"]["C"]["Choices"].append({"Condition": "{% true %}", "Next": "M"})
@@ -161,7 +167,7 @@ def test_against_the_rules(path, value, where, text):
     assert [p for p in check(json.dumps(definition)) if p.path == where and text in p.text]
 
 
-def test_every_problem_at_once():
+def test_every_problem_at_once() -> None:
     definition = mutant("T/HeartbeatSeconds", 1)
     definition["States"]["W"]["Seconds"] = -1
     definition["States"]["S"]["Assign"] = {}
@@ -177,12 +183,12 @@ def test_every_problem_at_once():
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", '"x"'])
-def test_not_a_state_machine(text):
+def test_not_a_state_machine(text: str) -> None:
     with pytest.raises(InvalidDefinition):
         parse(text)
 
 
-def test_a_variable_that_may_be_missing_can_be_asked_for():
+def test_a_variable_that_may_be_missing_can_be_asked_for() -> None:
     definition = mutant("W/Assign", {"w": 1})  # on one of the two paths to S
     definition["States"]["S"]["Output"] = "{% $w %}"
     parse(definition)
@@ -192,14 +198,14 @@ def test_a_variable_that_may_be_missing_can_be_asked_for():
     assert check(json.dumps(definition)) == []
 
 
-def test_parsing_changes_nothing():
+def test_parsing_changes_nothing() -> None:
     definition = good()
     before = copy.deepcopy(definition)
     parse(definition)
     assert definition == before
 
 
-def test_the_command(tmp_path, capsys):
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = json.dumps(good()).replace('"work"', '"${WorkArn}"').replace("60", "${Limit}")
     file = tmp_path / "good.asl.json"
     file.write_text(text)

@@ -1,8 +1,11 @@
 """The operations: names, idempotency, pages, status events, and the way in for boto3."""
 
+from __future__ import annotations
+
 import json
 import threading
 import time
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import boto3
 import pytest
@@ -16,9 +19,11 @@ from tests.asl.support import (
     PREFIX,
     REGION,
     ROLE,
+    Document,
     Functions,
     Place,
     block,
+    lasted,
     machine,
     nested,
     passing,
@@ -26,16 +31,22 @@ from tests.asl.support import (
     task,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local.asl.execution import Execution
+
+P = ParamSpec("P")
 SLOW = machine(W={"Type": "Wait", "Seconds": 86_400, "End": True})
 
 
-def refused(code, call, *args, **kwargs):
+def refused(code: str, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     with pytest.raises(ApiError) as raised:
         call(*args, **kwargs)
     assert raised.value.code == code
 
 
-def test_create():
+def test_create() -> None:
     place = Place()
     arn = place.create(SLOW)
     assert arn == f"{PREFIX}:stateMachine:machine"
@@ -48,7 +59,7 @@ def test_create():
     refused("AccessDeniedException", place.create, machine(T=nested("c")), "parent")
 
 
-def test_start_is_idempotent_only_while_it_runs_with_the_same_input():
+def test_start_is_idempotent_only_while_it_runs_with_the_same_input() -> None:
     place = Place()
     arn = place.create(SLOW)
     first = place.engine.start(arn, "n", '{"a": 1, "b": 2}')
@@ -69,22 +80,23 @@ def test_start_is_idempotent_only_while_it_runs_with_the_same_input():
         ("ok", json.dumps("x" * 262_144), "InvalidExecutionInput"),
     ],
 )
-def test_start_refuses(name, data, code):
+def test_start_refuses(name: str, data: str, code: str) -> None:
     place = Place()
     arn = place.create(SLOW)
     refused(code, place.engine.start, arn, name, data)
     assert place.engine.executions == {}
 
 
-def test_unknown_arns():
+def test_unknown_arns() -> None:
     engine = Place().engine
     refused("StateMachineDoesNotExist", engine.start, f"{PREFIX}:stateMachine:no")
     refused("StateMachineDoesNotExist", engine.list, f"{PREFIX}:stateMachine:no")
-    for call in (engine.describe, engine.stop, engine.history):
+    calls: tuple[Callable[[str], object], ...] = (engine.describe, engine.stop, engine.history)
+    for call in calls:
         refused("ExecutionDoesNotExist", call, f"{PREFIX}:execution:no:no")
 
 
-def test_describe_list_and_status_events():
+def test_describe_list_and_status_events() -> None:
     place = Place()
     first = place.start(machine(A=passing({"é": 1})), {"i": 1}, "one")
     place.clock.run()
@@ -119,10 +131,11 @@ def test_describe_list_and_status_events():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_history_pages(reverse):
+def test_history_pages(reverse: bool) -> None:
     place = Place()
     execution = place.run(machine(A=passing(Next="B"), B=passing(Next="C"), C=passing()), {})
-    ids, token = [], None
+    ids: list[int] = []
+    token: str | None = None
     while True:
         page = place.engine.history(execution.arn, reverse, 3, token)
         ids += [event["id"] for event in page["events"]]
@@ -133,9 +146,9 @@ def test_history_pages(reverse):
     refused("InvalidToken", place.engine.history, execution.arn, next_token="x")
 
 
-def test_the_same_seed_gives_the_same_history_bit_for_bit():
-    def history(seed):
-        def work(payload):
+def test_the_same_seed_gives_the_same_history_bit_for_bit() -> None:
+    def history(seed: int) -> str:
+        def work(payload: float) -> None:
             place.clock.sleep(payload)
             if place.engine.rng.random() < 0.5:
                 raise ValueError("again")
@@ -149,7 +162,7 @@ def test_the_same_seed_gives_the_same_history_bit_for_bit():
     assert history(1) == history(1) != history(2)
 
 
-def test_many_days_cost_little():
+def test_many_days_cost_little() -> None:
     place = Place(work=lambda _: None)
     wait = {"Type": "Wait", "Seconds": 300, "Next": "T"}
     more = {"Condition": "{% $n < 1000 %}", "Next": "W"}
@@ -162,13 +175,14 @@ def test_many_days_cost_little():
     )
     began = time.perf_counter()
     execution = place.run(definition)
-    assert execution.stopped - execution.started == 300_000
+    assert lasted(execution) == 300_000
     assert time.perf_counter() - began < 5
 
 
-def test_run_definition_keeps_the_embeddings_names():
+def test_run_definition_keeps_the_embeddings_names() -> None:
     place = Place()
-    events, statuses = [], []
+    events: list[tuple[str, str]] = []
+    statuses: list[Document] = []
     arns = {"machine_arn": f"{PREFIX}:stateMachine:m", "execution_arn": f"{PREFIX}:execution:m:x"}
     execution = place.engine.run_definition(
         machine(A=passing(Next="W"), W={"Type": "Wait", "Seconds": 60, "End": True}),
@@ -189,14 +203,23 @@ def test_run_definition_keeps_the_embeddings_names():
     assert place.statuses == []
 
 
-def test_an_embedding_that_starts_children_itself():
+def test_an_embedding_that_starts_children_itself() -> None:
     place = Place()
-    late = []
+    late: list[Callable[[], Execution]] = []
 
-    def start_child(machine_arn, name, data):
+    def start_child(machine_arn: str, name: str, data: str) -> str:
         arn = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-        facts = {"machine_arn": machine_arn, "machine_name": "child", "role_arn": ROLE, "name": name, "input": data}
-        late.append(lambda: place.engine.run_definition(machine(A=passing(7)), execution_arn=arn, **facts))
+        late.append(
+            lambda: place.engine.run_definition(
+                machine(A=passing(7)),
+                machine_arn=machine_arn,
+                machine_name="child",
+                role_arn=ROLE,
+                execution_arn=arn,
+                name=name,
+                input=data,
+            )
+        )
         return arn
 
     place.engine.start_child = start_child
@@ -213,7 +236,7 @@ def test_an_embedding_that_starts_children_itself():
     assert late.pop()().status == "ABORTED"  # it began after its parent had given up
 
 
-def test_facade_refuses_what_it_does_not_have():
+def test_facade_refuses_what_it_does_not_have() -> None:
     facade = Facade(Place().engine)
     refused("UnknownOperationException", facade.handle, "RedriveExecution", {})
     refused("ValidationException", facade.handle, "StartExecution", {"stateMachineArn": "x", "surprise": 1})
@@ -221,7 +244,7 @@ def test_facade_refuses_what_it_does_not_have():
 
 
 @pytest.fixture
-def connected():
+def connected() -> Iterator[tuple[Place, Any]]:
     place = Place()
     engines = {(ACCOUNT, REGION): place.engine}
     uninstall = install_botocore(lambda key, region: engines.get((key, region)))
@@ -230,7 +253,7 @@ def connected():
     uninstall()
 
 
-def test_boto3(connected):
+def test_boto3(connected: tuple[Place, Any]) -> None:
     place, client = connected
     arn = place.create(SLOW)
     started = client.start_execution(stateMachineArn=arn, name="n", input="{}")
@@ -254,12 +277,12 @@ def test_boto3(connected):
         client.start_execution(stateMachineArn=arn, name="n", input="{}")
 
 
-def test_wall_clock():
+def test_wall_clock() -> None:
     clock, done = WallClock(), threading.Event()
     functions = Functions(quick=lambda payload: payload, slow=lambda _: time.sleep(0.05))
-    names = []
+    names: list[tuple[str, str]] = []
 
-    def on_status(detail):
+    def on_status(detail: Document) -> None:
         names.append((detail["name"], detail["status"]))
         if len(names) == 6:
             done.set()

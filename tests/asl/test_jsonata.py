@@ -1,6 +1,7 @@
 """Expressions, one table: what they give in the Output of a Pass state."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ DATA = {
 }
 VARIABLES = {"nothing": None, "list": [10, 20], "text": "v"}
 
-GIVES = {
+GIVES: dict[str, object] = {
     # paths, and how sequences collapse
     "$states.input.n + 1": 4,
     "$states.input.text & '!'": 'he said "hi"\n\\x!',
@@ -115,28 +116,28 @@ FAILS = {
 }
 
 
-def evaluate(expression, seed=0):
+def evaluate(expression: str, seed: int = 0) -> Any:
     evaluator = Evaluator(VirtualClock(1767225600.25), seeded(seed))
     return evaluator.field("Output", f"{{% {expression} %}}", {"input": DATA, "context": {}}, VARIABLES)
 
 
 @pytest.mark.parametrize("expression", GIVES)
-def test_gives(expression):
+def test_gives(expression: str) -> None:
     value = evaluate(expression)
     assert value == GIVES[expression]
     assert json.dumps(value) == json.dumps(GIVES[expression])  # true is not 1, 4 is not 4.0
 
 
 @pytest.mark.parametrize("expression", FAILS)
-def test_fails(expression):
+def test_fails(expression: str) -> None:
     with pytest.raises(QueryError) as raised:
         evaluate(expression)
     assert raised.value.error == "States.QueryEvaluationError"
-    assert FAILS[expression] in raised.value.cause
+    assert FAILS[expression] in (raised.value.cause or "")
     assert raised.value.location == "Output"
 
 
-def test_a_template_is_evaluated_everywhere_and_only_in_expressions():
+def test_a_template_is_evaluated_everywhere_and_only_in_expressions() -> None:
     evaluator = Evaluator(VirtualClock(), seeded(0))
     template = {"a": ["{% $states.input.n %}", "$states.input.n", None, 1.5], "b": {"c": "{% $list %}"}}
     given = evaluator.field("Output", template, {"input": DATA}, VARIABLES)
@@ -146,7 +147,7 @@ def test_a_template_is_evaluated_everywhere_and_only_in_expressions():
     assert raised.value.location == "Output/a/1"
 
 
-def test_results_are_copies():
+def test_results_are_copies() -> None:
     before = json.dumps(DATA)
     value = evaluate("$states.input")
     value["rows"].append(1)
@@ -154,14 +155,14 @@ def test_results_are_copies():
     assert json.dumps(DATA) == before
 
 
-def test_randomness_comes_from_the_seed_alone():
+def test_randomness_comes_from_the_seed_alone() -> None:
     expression = "[$uuid(), $uuid(), $string($random())]"
     assert evaluate(expression, 1) == evaluate(expression, 1)
     assert evaluate(expression, 1) != evaluate(expression, 2)
     assert len(set(evaluate(expression))) == 3
 
 
-REFERS = {
+REFERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "$states.input.a[n > $q].b": ({"states", "q"}, {"input"}, set()),
     "($x := 1; $map($l, function($v, $i) {$v + $x + $z}))": ({"map", "l", "z"}, set(), set()),
     "($x := 1; $x) + $x": ({"x"}, set(), set()),
@@ -181,6 +182,6 @@ REFERS = {
 
 
 @pytest.mark.parametrize("expression", REFERS)
-def test_references(expression):
+def test_references(expression: str) -> None:
     found = references(expression)
     assert (found.variables, found.states, found.bare) == REFERS[expression]

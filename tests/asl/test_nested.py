@@ -4,7 +4,21 @@ import json
 
 import pytest
 
-from tests.asl.support import PREFIX, ROLE, START, SYNC, Place, block, machine, nested, passing, result, types
+from tests.asl.support import (
+    PREFIX,
+    ROLE,
+    START,
+    SYNC,
+    Document,
+    Place,
+    Work,
+    block,
+    machine,
+    nested,
+    passing,
+    result,
+    types,
+)
 
 CHILD = machine(
     W={"Type": "Wait", "Seconds": 100, "Next": "C"},
@@ -15,17 +29,18 @@ CHILD = machine(
 CAUGHT = {"ErrorEquals": ["States.ALL"], "Next": "H", "Output": "{% $states.errorOutput %}"}
 
 
-def family(child=CHILD, **functions):
-    place = Place(**functions)
+def family(child: Document = CHILD, **functions: Work) -> Place:
+    place = Place()
+    place.functions.functions.update(functions)
     place.create(child, "child")
     return place
 
 
-def arn(name):
+def arn(name: str) -> str:
     return f"{PREFIX}:execution:child:{name}"
 
 
-def test_a_child_that_succeeds():
+def test_a_child_that_succeeds() -> None:
     place = family()
     execution = place.run(machine(T=nested("c1", {"bad": False})), {})
     given = result(execution)
@@ -38,7 +53,7 @@ def test_a_child_that_succeeds():
     assert (details["resourceType"], details["resource"]) == ("states", "startExecution.sync:2")
 
 
-def test_a_child_that_fails_is_task_failed_in_its_parent():
+def test_a_child_that_fails_is_task_failed_in_its_parent() -> None:
     place = family()
     definition = machine(T=nested("c1", {"bad": True}, Catch=[CAUGHT]), H=passing())
     error = result(place.run(definition, {}))
@@ -50,7 +65,7 @@ def test_a_child_that_fails_is_task_failed_in_its_parent():
 
 
 @pytest.mark.parametrize(("ending", "status"), [("stop", "ABORTED"), ("time", "TIMED_OUT")])
-def test_a_child_that_is_ended(ending, status):
+def test_a_child_that_is_ended(ending: str, status: str) -> None:
     place = family({**CHILD, "TimeoutSeconds": 50} if ending == "time" else CHILD)
     place.start(machine(T=nested("c1", {}, Catch=[CAUGHT]), H=passing()), {})
     place.clock.run(until=place.clock.now() + 10)
@@ -62,7 +77,7 @@ def test_a_child_that_is_ended(ending, status):
     assert json.loads(error["Cause"])["Status"] == status
 
 
-def test_stopping_the_parent_stops_its_children():
+def test_stopping_the_parent_stops_its_children() -> None:
     place = family()
     branches = [block(**{f"T{i}": nested(f"c{i}")}) for i in range(3)]
     parent = place.start(machine(P={"Type": "Parallel", "Branches": branches, "End": True}), {})
@@ -76,7 +91,7 @@ def test_stopping_the_parent_stops_its_children():
     assert place.engine.stop(parent.arn) == stopped  # no effect, no error
 
 
-def test_stopping_the_parent_in_the_instant_its_child_starts():
+def test_stopping_the_parent_in_the_instant_its_child_starts() -> None:
     place = family()
     parent = place.start(machine(T=nested("c1")), {})
     steps = iter(range(1000))
@@ -86,26 +101,26 @@ def test_stopping_the_parent_in_the_instant_its_child_starts():
     assert place.engine.describe(arn("c1"))["status"] == "ABORTED"
 
 
-def test_a_task_that_times_out_stops_its_child():
+def test_a_task_that_times_out_stops_its_child() -> None:
     place = family()
     execution = place.run(machine(T=nested("c1", TimeoutSeconds=20)), {})
     assert result(execution) == ("FAILED", "States.Timeout")
     assert place.engine.describe(arn("c1"))["status"] == "ABORTED"
 
 
-def test_a_name_that_is_taken():
+def test_a_name_that_is_taken() -> None:
     place = family()
     place.engine.start(f"{PREFIX}:stateMachine:child", "c1", '{"other": 1}')
     execution = place.run(machine(T=nested("c1")), {})
     assert result(execution) == ("FAILED", "StepFunctions.ExecutionAlreadyExistsException")
 
 
-def test_a_machine_that_is_not_there():
+def test_a_machine_that_is_not_there() -> None:
     execution = Place().run(machine(T=nested("c1")), {})
     assert result(execution) == ("FAILED", "StepFunctions.StateMachineDoesNotExistException")
 
 
-def test_start_without_waiting_leaves_the_child_alone():
+def test_start_without_waiting_leaves_the_child_alone() -> None:
     place = family()
     execution = place.run(machine(T=nested(None, {"bad": True}, START)), {})
     assert set(result(execution)) == {"ExecutionArn", "StartDate"}
@@ -123,17 +138,17 @@ def test_start_without_waiting_leaves_the_child_alone():
         ("states:StartExecution", START, "StepFunctions.AccessDeniedException"),
     ],
 )
-def test_what_the_role_may_not_do(action, resource, error):
+def test_what_the_role_may_not_do(action: str, resource: str, error: str | None) -> None:
     place = family()
     place.functions.denied = {action}
     execution = place.run(machine(T=nested("c1", None, resource)), {})
     assert execution.error == error
     if error:
-        assert f"not authorized to perform: {action}" in execution.cause
+        assert f"not authorized to perform: {action}" in (execution.cause or "")
         assert arn("c1") not in place.engine.executions
 
 
-def test_what_the_role_is_asked_for():
+def test_what_the_role_is_asked_for() -> None:
     place = family(work=lambda _: 1)
     place.run(machine(T=nested("c1")), {})
     rule = "arn:aws:events:ap-northeast-1:444455556666:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
@@ -147,14 +162,15 @@ def test_what_the_role_is_asked_for():
     }
 
 
-def test_a_map_of_children_where_one_fails_and_is_caught():
+def test_a_map_of_children_where_one_fails_and_is_caught() -> None:
     inner = nested("{% 'c' & $string($states.input.i) %}", "{% $states.input %}")
     inner |= {"Output": "{% $states.result.Status %}", "Catch": [{**CAUGHT, "Output": "failed"}]}
     processor = block(T=inner, H=passing())
     definition = machine(M={"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": processor, "End": True})
-    for vaults, expected in (
+    cases: list[tuple[list[Document], list[str]]] = [
         ([], []),
         ([{"i": 1, "bad": True}], ["failed"]),
         ([{"i": i, "bad": i == 2} for i in (1, 2, 3)], ["SUCCEEDED", "failed", "SUCCEEDED"]),
-    ):
+    ]
+    for vaults, expected in cases:
         assert result(family().run(definition, vaults)) == expected

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.asl.support import LAMBDA, Place, block, machine, passing, result, task, types
+from tests.asl.support import LAMBDA, Document, Place, block, lasted, machine, passing, result, task, types
 
 DAY = 86_400
 
-OUTPUTS = {
+OUTPUTS: dict[str, tuple[Document, object, object]] = {
     "a pass hands its input on": (machine(A=passing()), {"a": 1}, {"a": 1}),
     "null is an output": (machine(A=passing("{% $states.input.z %}")), {"z": None}, None),
     "assign reads the old values": (
@@ -124,12 +124,12 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_output(name):
+def test_output(name: str) -> None:
     definition, given, expected = OUTPUTS[name]
     assert result(Place().run(definition, given)) == expected
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[Document, str | None]] = {
     "undefined output": (machine(A=passing("{% $states.input.no %}")), "States.QueryEvaluationError"),
     "no choice, no default": (
         machine(
@@ -169,12 +169,12 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_failure(name):
+def test_failure(name: str) -> None:
     definition, error = FAILURES[name]
     assert result(Place().run(definition, {})) == ("FAILED", error)
 
 
-def test_a_failed_expression_is_explained():
+def test_a_failed_expression_is_explained() -> None:
     execution = Place().run(machine(A=passing({"k": "{% $states.input.no %}"})), {})
     event = execution.history.events[-2]
     assert event["type"] == "EvaluationFailed"
@@ -185,7 +185,7 @@ def test_a_failed_expression_is_explained():
     )
 
 
-WAITS = {
+WAITS: dict[str, tuple[Document, float]] = {
     "seconds": ({"Seconds": 3600}, 3600),
     "none at all": ({"Seconds": 0}, 0),
     "a computed day": ({"Seconds": "{% $states.input.s %}"}, DAY),
@@ -197,21 +197,21 @@ WAITS = {
 
 
 @pytest.mark.parametrize("name", WAITS)
-def test_wait(name):
+def test_wait(name: str) -> None:
     fields, seconds = WAITS[name]
     place = Place()
     execution = place.run(machine(W={"Type": "Wait", **fields, "End": True}), {"s": DAY})
     assert result(execution) == {"s": DAY}
-    assert execution.stopped - execution.started == pytest.approx(seconds)
+    assert lasted(execution) == pytest.approx(seconds)
 
 
-def mapping(**fields):
+def mapping(**fields: object) -> Document:
     processor = {"ProcessorConfig": {"Mode": "INLINE"}, **block(T=task("{% $states.input %}"))}
     return machine(M={"Type": "Map", "ItemProcessor": processor, "End": True, **fields})
 
 
 @pytest.mark.parametrize("items", [[], [1], [1, 2], list(range(45))])
-def test_map_gives_a_list_whatever_its_length(items):
+def test_map_gives_a_list_whatever_its_length(items: list[int]) -> None:
     place = Place(work=lambda payload: payload * 2)
     execution = place.run(
         mapping(Items="{% $states.input.xs %}", Output={"r": "{% $states.result.Payload %}"}), {"xs": items}
@@ -229,14 +229,14 @@ def test_map_gives_a_list_whatever_its_length(items):
 
 
 @pytest.mark.parametrize(("items", "error"), [([], True), ([2], True), ([2, 3], False)])
-def test_items_that_collapse_are_no_array(items, error):
+def test_items_that_collapse_are_no_array(items: list[int], error: bool) -> None:
     place = Place(work=lambda payload: payload)
     execution = place.run(mapping(Items="{% $states.input.xs[$ > 1] %}"), {"xs": [1, *items]})
     assert (execution.status == "FAILED") is error
     assert not error or execution.error == "States.QueryEvaluationError"
 
 
-def test_item_selector_context_and_inner_variables():
+def test_item_selector_context_and_inner_variables() -> None:
     processor = block(
         A=passing(Assign={"c": "{% $b + $states.input.v %}"}, Next="B"),
         B=passing("{% [$c, $states.context.Map.Item.Index, $states.context.Map.Item.Value] %}"),
@@ -256,15 +256,15 @@ def test_item_selector_context_and_inner_variables():
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(1, 30), (2, 20), (0, 10), ("{% 1 + 1 %}", 20)])
-def test_map_concurrency(limit, seconds):
-    place = Place(work=lambda payload: place.clock.sleep(10))
+def test_map_concurrency(limit: int | str, seconds: int) -> None:
+    place: Place = Place(work=lambda payload: place.clock.sleep(10))
     execution = place.run(mapping(Items=[1, 2, 3], MaxConcurrency=limit), {})
     assert execution.status == "SUCCEEDED"
-    assert execution.stopped - execution.started == seconds
+    assert lasted(execution) == seconds
 
 
-def test_map_events_and_the_abortion_of_the_others():
-    def work(payload):
+def test_map_events_and_the_abortion_of_the_others() -> None:
+    def work(payload: int) -> None:
         place.clock.sleep(payload)
         if payload == 2:
             raise ValueError("two")
@@ -282,10 +282,10 @@ def test_map_events_and_the_abortion_of_the_others():
         "MapStateFailed",
         "ExecutionFailed",
     ]
-    assert execution.stopped - execution.started == 2
+    assert lasted(execution) == 2
 
 
-def test_events_of_a_task_follow_each_other():
+def test_events_of_a_task_follow_each_other() -> None:
     place = Place(work=lambda payload: {"did": payload})
     execution = place.run(machine(T=task({"a": 1}, Assign={"v": "é"}, Next="Z"), Z=passing()), {})
     assert types(execution) == [
@@ -318,8 +318,8 @@ def test_events_of_a_task_follow_each_other():
     assert LAMBDA.endswith("lambda:invoke")
 
 
-def test_a_function_gets_and_gives_null_and_never_shares_its_data():
-    def work(payload):
+def test_a_function_gets_and_gives_null_and_never_shares_its_data() -> None:
+    def work(payload: object) -> None:
         if isinstance(payload, dict):
             payload["changed"] = True
 
