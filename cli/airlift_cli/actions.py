@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airlift.inputs import parse_input
+from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift_cli.problems import Exit, Problem, ended_badly
 
@@ -24,7 +26,7 @@ _FIRST_LOOK_SECONDS, _LONGEST_PAUSE_SECONDS = 0.3, 3.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What an execution did: `outcome` accepted, joined, ignored, done or Recovered, and its words."""
+    """What an execution did: `outcome` accepted, joined, ignored, done, Recovered or AccessOpen, and its words."""
 
     outcome: str
     text: str
@@ -49,10 +51,12 @@ def given(**fields: Any) -> dict[str, Any]:
 def send(stack: Stack, reading: Reading, document: dict[str, Any]) -> Answer:
     """Starts the recovery state machine with this input and waits for what it makes of it.
 
-    A recovery that was accepted goes on running; everything else has ended when this returns. Raises InvalidInput
-    before anything is started if the input is wrong, and Problem for an execution that ends badly or does not answer.
+    Who asks is added to the input. A recovery that was accepted goes on running; everything else has ended when this
+    returns. Raises InvalidInput before anything is started if the input is wrong, and Problem for an execution that
+    ends badly or does not answer.
     """
     parse_input(document, now=datetime.now(UTC))
+    document = document | given(requestedBy=_caller(stack))
     machine = stack.client("stepfunctions")
     # With a name of its own, a start that is repeated after a lost answer is the same execution.
     execution_arn = machine.start_execution(
@@ -74,6 +78,16 @@ def send(stack: Stack, reading: Reading, document: dict[str, Any]) -> Answer:
         Exit.UNEXPECTED,
         name="NoAnswer",
     )
+
+
+def _caller(stack: Stack) -> str | None:
+    """ARN of whoever gives the command; None if STS can't be asked, which is no reason not to act in an emergency."""
+    try:
+        arn = stack.client("sts", impatient=True).get_caller_identity()["Arn"]
+    except (ClientError, BotoCoreError):
+        return None
+    # The path of an IAM user may hold characters, and be of a length, that the input does not take.
+    return re.sub(r"[^A-Za-z0-9:/._@+=,-]", "_", arn)[:300]
 
 
 def _ended(execution: dict[str, Any]) -> Answer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, plan_commands, watching
+from airlift_cli import actions, deploying, notices, plan_commands, watching
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
@@ -49,6 +49,9 @@ def start(
     adopt_vault: Annotated[
         str | None, typer.Option(metavar="adopt|replace", help="What becomes of access another recovery holds.")
     ] = None,
+    access_only: Annotated[  # noqa: FBT002
+        bool, typer.Option("--access-only", help="End when access is open; resume restores.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,  # noqa: FBT002
 ) -> Exit:
     """Ask for access to source vaults and restore from them."""
@@ -60,6 +63,7 @@ def start(
         reason=reason,
         firstSign=first_sign,
         adoptVault=adopt_vault,
+        accessOnly=access_only or None,
     )
     answer = _send(ctx.obj, document)
     if not watch or not answer.recovery_id:
@@ -172,6 +176,37 @@ def restore_again(
 ) -> Exit:
     """Restore resources once more."""
     return _act(ctx, recovery_id, "restore-again", resourceArns=resources, recoveryPointArn=point, reason=reason)
+
+
+@command(app, "deploy-check")
+def deploy_check(ctx: typer.Context) -> Exit:
+    """Say whether the stack may be deployed now: not while a recovery runs or approvers may vote (exit code 3)."""
+    session: Session = ctx.obj
+    try:
+        reading = _reading(session)
+    except Problem as problem:
+        if problem.name != "StackNotFound":
+            raise
+        found, free = [], f"{problem.what} Nothing can be under way; it may be deployed."
+    else:
+        found, free = list(deploying.obstacles(reading, datetime.now(UTC))), "Nothing is under way; it may be deployed."
+    if found:
+        raise Problem(" ".join(found), deploying.NEXT_STEP, Exit.NOT_RECOVERED, name="DeploymentMustWait")
+    session.document({"mayBeDeployed": True, "text": free})
+    session.say(free)
+    return Exit.OK
+
+
+@command(app, "notify-test")
+def notify_test(ctx: typer.Context) -> Exit:
+    """Send a marked test to both topics and list who is subscribed; exit code 3 if nobody is."""
+    session: Session = ctx.obj
+    sent = notices.send(session.stack, datetime.now(UTC))
+    session.document(sent.document())
+    for line, colour in sent.lines():
+        session.say(Text(line, style=colour))
+    session.say(sent.summary())
+    return Exit.OK if sent.anybody else Exit.NOT_RECOVERED
 
 
 @command(plan_app, "check")

@@ -52,10 +52,19 @@ class Reading:
         newest = sorted(listed, key=lambda entry: str(entry["createdAt"]), reverse=True)[:limit]
         return [self.recovery(str(entry["sk"])) for entry in newest]
 
+    def all(self) -> Iterator[Record]:
+        """Every recovery there has been."""
+        for entry in self._query(Key("pk").eq("RECOVERIES")):
+            yield self.recovery(str(entry["sk"]))
+
+    def vaults(self, recovery_id: str) -> Iterator[Record]:
+        """The source vaults of one recovery."""
+        return self._query(Key("pk").eq(recovery_key(recovery_id)[0]) & Key("sk").begins_with("VAULT#"))
+
     def newest(self) -> str | None:
-        """The id of the newest recovery that runs, else of the newest; None if there is none."""
+        """The id of the newest recovery that has not ended, else of the newest; None if there is none."""
         recent = self.recent(20)
-        running = [recovery for recovery in recent if recovery["state"] == "RUNNING"]
+        running = [recovery for recovery in recent if recovery["state"] != "ENDED"]
         return next((str(recovery["recoveryId"]) for recovery in running or recent), None)
 
     def snapshot(self, recovery_id: str, timeline: int = 12) -> Snapshot:

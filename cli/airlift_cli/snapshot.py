@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airlift.endings import ACCESS_OPEN, RECOVERED
+from airlift.ledger import vote_key
 from airlift.values import parse_time
 
 from airlift_cli.problems import Exit, exit_of_error
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 FINAL = ("validated", "restored", "failed", "skipped")
 COUNTED = ("validated", "restored", "failed", "skipped", "held", "running", "waiting")
 """The states that a vault's counts tell apart, in the order in which they are shown."""
+_FINE = (RECOVERED, ACCESS_OPEN)
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,12 @@ class Snapshot:
     def ended(self) -> bool:
         return bool(self.recovery["state"] == "ENDED")
 
-    def votes_of(self, vault_arn: str) -> list[Record]:
-        """The votes for one source vault, in the order in which they were given."""
-        return sorted((v for v in self.votes if v["vault"] == vault_arn), key=lambda v: str(v.get("at", "")))
+    def votes_of(self, vault: Record) -> list[Record]:
+        """The votes on the newest request for a source vault, in the order in which they were given."""
+        # A request that ended without access has made room for the next one already, which gets a name when it is made.
+        request = int(vault.get("request", 1)) - ("restoreAccessBackupVaultName" not in vault)
+        prefix = vote_key(self.recovery_id, f"{vault['sourceBackupVaultArn']}#{request}", "")[1]
+        return sorted((v for v in self.votes if v["sk"].startswith(prefix)), key=lambda v: str(v.get("at", "")))
 
     @property
     def total(self) -> int:
@@ -100,9 +106,10 @@ def _all_reached(vaults: Iterable[Record], attribute: str) -> datetime | None:
 
 
 def _restores_ended(vaults: tuple[Record, ...]) -> datetime | None:
+    granted = [vault for vault in vaults if "grantedAt" in vault]
+    restored = any(vault.get("ending", {}).get("name") != ACCESS_OPEN for vault in granted)
     endings = [vault.get("ending", {}).get("at") for vault in vaults]
-    granted = any("grantedAt" in vault for vault in vaults)
-    return max(map(_certain, endings)) if granted and all(endings) else None
+    return max(map(_certain, endings)) if restored and all(endings) else None
 
 
 def moment(value: Any) -> datetime | None:
@@ -116,7 +123,7 @@ def _certain(value: Any) -> datetime:
 
 def operator_asks(snapshot: Snapshot) -> list[str]:
     """What a person has to do now for the recovery to go on, as sentences with the command."""
-    if snapshot.ended:
+    if snapshot.recovery["state"] != "RUNNING":
         return []
     waiting = {vault.get("waitingFor") for vault in snapshot.vaults if vault["state"] != "ENDED"}
     this = snapshot.recovery_id
@@ -138,7 +145,7 @@ def exit_code(snapshot: Snapshot) -> Exit:
         only_held = len(asked) == 1 and snapshot.counts["held"]
         return Exit.OPERATOR_NEEDED if asked and not (busy and only_held) else Exit.OK
     outcome = str(snapshot.recovery.get("outcome", ""))
-    return Exit.OK if outcome == "Recovered" else exit_of_error(outcome)
+    return Exit.OK if outcome in _FINE else exit_of_error(outcome)
 
 
 def document(snapshot: Snapshot) -> dict[str, Any]:

@@ -17,8 +17,7 @@ _CONFIG = Config(
     read_timeout=30,
     user_agent_extra="airlift-cli",
 )
-# A live view shows at once that the connection is lost, and tries again itself.
-_IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
+_IMPATIENT = _CONFIG.merge(Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10))
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,13 @@ class Stack:
             )
         return self.outputs[output]
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of `service`."""
-        return _client(self.session, service)
+    def client(self, service: str, *, impatient: bool = False) -> Any:
+        """A boto3 client of `service`; `impatient` gives up after one short attempt."""
+        return _client(self.session, service, _IMPATIENT if impatient else _CONFIG)
 
     def ledger_table(self, *, impatient: bool = False) -> Any:
-        """The ledger's table as a boto3 resource; `impatient` gives up after one short attempt."""
-        config = _CONFIG.merge(_IMPATIENT) if impatient else _CONFIG
-        resource: Any = self.session.resource("dynamodb", config=config)
+        """The ledger's table as a boto3 resource; impatient, since a live view shows at once that it lost AWS."""
+        resource: Any = self.session.resource("dynamodb", config=_IMPATIENT if impatient else _CONFIG)
         return resource.Table(self["LedgerTableName"])
 
 
@@ -57,7 +55,7 @@ def connect(name: str, profile: str | None, region: str | None) -> Stack:
     """
     session = boto3.Session(profile_name=profile, region_name=region)
     try:
-        stacks = _client(session, "cloudformation").describe_stacks(StackName=name)["Stacks"]
+        stacks = _client(session, "cloudformation", _CONFIG).describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             raise Problem(
@@ -71,5 +69,5 @@ def connect(name: str, profile: str | None, region: str | None) -> Stack:
     return Stack(name, outputs, session)
 
 
-def _client(session: boto3.Session, service: Any) -> Any:
-    return session.client(service, config=_CONFIG)
+def _client(session: boto3.Session, service: Any, config: Config) -> Any:
+    return session.client(service, config=config)

@@ -45,6 +45,7 @@ def _header(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
     title = cell(title, width - len(took) - 1).append(f" {took}", style="bold")
     about = [f"account {recovery['account']}", str(recovery.get("mode", ""))]
     about += [f"plan version {recovery['planVersion']}"] if "planVersion" in recovery else []
+    about += ["access only"] if recovery.get("accessOnly") and "resumedAt" not in recovery else []
     lines = [title, cell(Text(" · ".join(filter(None, about)), style="dim"), width)]
     lines[-1].rstrip()
     lines += labelled("trigger", _trigger(recovery), width)
@@ -66,8 +67,9 @@ def _took(recovery: Record, now: datetime) -> str:
 
 def _trigger(recovery: Record) -> list[Text]:
     trigger = recovery.get("trigger", {})
-    sender = trigger.get("sender")
-    words = [trigger.get("kind"), trigger.get("type"), trigger.get("title"), sender and f"from {sender}"]
+    sender, by = trigger.get("sender"), trigger.get("by")
+    words = [trigger.get("kind"), trigger.get("type"), trigger.get("title")]
+    words += [sender and f"from {sender}", by and f"by {by}"]
     return [Text(shown(word)) for word in words if word] or [Text("unknown", style="dim")]
 
 
@@ -123,9 +125,8 @@ def _vault(snapshot: Snapshot, vault: Record, now: datetime, width: int) -> list
     state = _state(vault)
     lines = [cell(Text.assemble((shown(tail(arn)), "bold"), "  ", (state, style_of(state))), width)]
     lines[0].rstrip()
-    votes = snapshot.votes_of(arn)
-    if "requestedAt" in vault or votes:
-        lines += labelled("approval", _approval(vault, votes, now), width)
+    if "requestedAt" in vault:
+        lines += labelled("approval", _approval(vault, snapshot.votes_of(vault), now), width)
     if vault.get("counts") or vault.get("selected"):
         lines += labelled("restores", _counts(vault, now, wide=width >= WIDE), width)
     if cause := shown(vault.get("ending", {}).get("cause", "")):
@@ -137,8 +138,12 @@ def _vault_line(vault: Record, now: datetime, width: int) -> Text:
     """One of many vaults on one line."""
     state = _state(vault)
     name = shown(tail(vault["sourceBackupVaultArn"]))
-    restoring = vault.get("counts") or vault.get("selected")
-    parts = _counts(vault, now, wide=False) if restoring else _approval(vault, [], now)
+    if vault.get("counts") or vault.get("selected"):
+        parts = _counts(vault, now, wide=False)
+    elif cause := shown(vault.get("ending", {}).get("cause", "")):
+        parts = [Text(cause)]
+    else:
+        parts = _approval(vault, [], now)
     line = Text.assemble((name, "bold"), "  ", (state, style_of(state)), "  ", Text(" · ").join(parts))
     line.truncate(width, overflow="ellipsis")
     return line
@@ -149,13 +154,9 @@ def _state(vault: Record) -> str:
 
 
 def _approval(vault: Record, votes: list[Record], now: datetime) -> list[Text]:
-    if "requestedAt" not in vault and not votes:
+    if "requestedAt" not in vault:
         return [Text("not requested yet", style="dim")]
-    parts = [Text(f"{int(vault.get('approvals', 0))} of {vault.get('threshold', '?')}", style="bold")]
-    if approvers := vault.get("approvers"):
-        parts[0].append(f" (team of {approvers})", style="not bold dim")
-    if rejections := vault.get("rejections"):
-        parts.append(Text(f"{rejections} against", style="red"))
+    parts = _tally(vault, votes)
     for vote in votes:
         verb, style = shown(vote["response"]).lower(), style_of(vote["response"])
         parts.append(Text(f"{shown(vote['approver'])} {verb} {clock(vote.get('at'))}", style=style))
@@ -165,8 +166,20 @@ def _approval(vault: Record, votes: list[Record], now: datetime) -> list[Text]:
         parts.append(Text("votes can't be read at the moment", style="yellow"))
     if (deadline := moment(vault.get("expiresAt"))) and vault["state"] != "ENDED":
         left = duration((deadline - now).total_seconds())
-        parts.append(Text(f"{left} left, until {deadline:%m-%d %H:%M}"))
+        parts.append(Text(f"{left} left, until {deadline:%m-%d %H:%M} UTC"))
     return parts
+
+
+def _tally(vault: Record, votes: list[Record]) -> list[Text]:
+    """How many voted which way: as the session said, or by the votes themselves once the request has ended."""
+    if "approvals" not in vault and not votes:
+        return [Text("votes not known", style="yellow")]
+    approvals = vault.get("approvals", sum(vote["response"] == "APPROVED" for vote in votes))
+    rejections = vault.get("rejections", sum(vote["response"] == "REJECTED" for vote in votes))
+    tally = Text(f"{approvals} of {vault.get('threshold', '?')}", style="bold")
+    if approvers := vault.get("approvers"):
+        tally.append(f" (team of {approvers})", style="not bold dim")
+    return [tally, Text(f"{rejections} against", style="red")] if rejections else [tally]
 
 
 def _counts(vault: Record, now: datetime, *, wide: bool) -> list[Text]:

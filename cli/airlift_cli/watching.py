@@ -48,7 +48,7 @@ def wait_for_one(session: Session, reading: Reading, interval: float) -> str:
     told = False
     while True:
         for recovery in reading.recent(1):
-            if recovery["state"] == "RUNNING":
+            if recovery["state"] != "ENDED":
                 return str(recovery["recoveryId"])
         if not told:
             session.say("No recovery runs; waiting for one to begin (Ctrl-C ends).")

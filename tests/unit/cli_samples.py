@@ -41,6 +41,7 @@ def recovery(**changes: Any) -> Record:
 def vault(arn: str = VAULT, **changes: Any) -> Record:
     values: dict[str, Any] = {
         "sourceBackupVaultArn": arn,
+        "restoreAccessBackupVaultName": f"{RECOVERY_ID}-3832de-1",
         "order": 0,
         "state": "RESTORING",
         "requestedAt": "2026-11-24T08:36:07.000Z",
@@ -59,8 +60,8 @@ def vault(arn: str = VAULT, **changes: Any) -> Record:
     return keyed(vault_key(RECOVERY_ID, arn), **{**values, **changes})
 
 
-def vote(approver: str, response: str = "APPROVED", at: str = "2026-11-24T08:36:20.000Z") -> Record:
-    key = vote_key(RECOVERY_ID, VAULT, approver)
+def vote(approver: str, response: str = "APPROVED", at: str = "2026-11-24T08:36:20.000Z", request: int = 1) -> Record:
+    key = vote_key(RECOVERY_ID, f"{VAULT}#{request}", approver)
     return keyed(key, approver=approver, response=response, at=at, vault=VAULT)
 
 

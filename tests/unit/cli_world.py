@@ -23,12 +23,15 @@ REGION = "ap-northeast-1"
 MACHINE = "arn:aws:states:ap-northeast-1:444455556666:stateMachine:airlift-recovery"
 OUTPUTS = {
     "RecoveryStateMachineArn": MACHINE,
+    "PeopleTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-people",
+    "ChatTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-chat",
     "PlanApplicationId": "app1234",
     "PlanEnvironmentId": "env1234",
     "PlanConfigurationProfileId": "prf1234",
     "PlanDeploymentStrategyId": "AppConfig.AllAtOnce",
 }
 TABLE = "airlift-ledger"
+CALLER = "arn:aws:sts::123456789012:user/moto"
 _KEYS = ("pk", "sk", "open")
 
 
@@ -81,7 +84,7 @@ class World:
             self.stubs[service].activate()
         return self.stubs[service]
 
-    def client(self, _session: boto3.Session, service: Any) -> Any:
+    def client(self, _session: boto3.Session, service: Any, _config: object) -> Any:
         """Stands for the stack's way to make a client."""
         if service in self.stubs:
             return self.stubs[service].client

@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY
 
 from tests.unit.cli_samples import ENDED, EXECUTION, ITEMS, RECOVERY_ID, RUNNING, VAULT, recovery
-from tests.unit.cli_world import MACHINE, World, deployed
+from tests.unit.cli_world import CALLER, MACHINE, World, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield world
 
 
-def expect(world: World, document: dict[str, Any], **end: Any) -> None:
+def expect(world: World, document: dict[str, Any], asked_by: str | None = CALLER, **end: Any) -> None:
     """The state machine will be started with this input; `end` is what describes the execution when asked."""
     step_functions = world.script("stepfunctions")
-    started_with = {"stateMachineArn": MACHINE, "name": ANY, "input": json.dumps(document)}
+    given = json.dumps(document | ({"requestedBy": asked_by} if asked_by else {}))
+    started_with = {"stateMachineArn": MACHINE, "name": ANY, "input": given}
     step_functions.add_response("start_execution", STARTED, started_with)
     described = {
         "executionArn": EXECUTION,
@@ -83,6 +84,26 @@ def test_start_takes_an_account(world: World) -> None:
     expect(world, {"account": "111122223333", "reason": "x"}, output=answered("joined", "Joined."))
     result = world.run("start", "--account", "111122223333", "--reason", "x", "--json")
     assert json.loads(result.output)["outcome"] == "joined"
+
+
+def test_start_may_open_access_only(world: World) -> None:
+    document = {"sourceBackupVaultArn": VAULT, "reason": "ransom note", "accessOnly": True}
+    expect(world, document, output=json.dumps({"outcome": "AccessOpen", "cause": "Access is open.", "votes": []}))
+    result = world.run(*START, "--access-only")
+    assert (result.exit_code, "Access is open." in result.output) == (0, True)
+
+
+def test_who_asks_is_made_to_fit_the_input(world: World) -> None:
+    world.script("sts").add_response("get_caller_identity", {"Arn": "arn:aws:iam::444455556666:user/a!b/é/duty"})
+    asked_by = "arn:aws:iam::444455556666:user/a_b/_/duty"
+    expect(world, {"sourceBackupVaultArn": VAULT, "reason": "ransom note"}, asked_by, output=answered("joined", "x"))
+    assert world.run(*START).exit_code == 0
+
+
+def test_who_asks_may_stay_unknown(world: World) -> None:
+    world.script("sts").add_client_error("get_caller_identity", "ServiceUnavailable", "Not now", 503)
+    expect(world, {"sourceBackupVaultArn": VAULT, "reason": "ransom note"}, None, output=answered("joined", "x"))
+    assert world.run(*START).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -239,7 +260,7 @@ def test_a_missing_profile(world: World) -> None:
 def test_a_missing_region(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.delenv("AWS_REGION", raising=False)
-    monkeypatch.setattr("airlift_cli.stack._client", lambda session, service: session.client(service))
+    monkeypatch.setattr("airlift_cli.stack._client", lambda session, service, _: session.client(service))
     result = world.run("status")
     assert (result.exit_code, "AWS_REGION" in result.output) == (5, True)
 

@@ -118,7 +118,7 @@ def test_what_is_deployed_is_the_file_as_json(world: World, monkeypatch: pytest.
 
     known = world.client
     monkeypatch.setattr(
-        "airlift_cli.stack._client", lambda s, name: AppConfig() if name == "appconfig" else known(s, name)
+        "airlift_cli.stack._client", lambda s, name, c: AppConfig() if name == "appconfig" else known(s, name, c)
     )
     assert json.loads(world.run("plan", "deploy", str(EXAMPLE), "--json").output) == {"version": 1, "deployment": 1}
     assert json.loads(sent["Content"]) == yaml.safe_load(EXAMPLE.read_text())

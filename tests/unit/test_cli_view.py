@@ -81,13 +81,71 @@ def test_the_reason_and_the_next_step_of_a_held_resource_are_told_whole(width: i
 def test_a_waiting_recovery_shows_votes_and_the_deadline() -> None:
     text = text_of(WAITING)
     assert "1 of 2 (team of 3) · alice approved 08:36:20" in text
-    assert "23h57m left, until 11-25 08:36" in text
+    assert "23h57m left, until 11-25 08:36 UTC" in text
     assert "not known yet" in text
 
 
 def test_unreadable_votes_are_unknown_and_not_a_rejection() -> None:
     unknown = replace(WAITING, vaults=({**WAITING.vaults[0], "sessionStatus": "UNKNOWN"},))
     assert "votes can't be read at the moment" in text_of(unknown)
+
+
+def test_votes_that_were_never_read_are_not_told_as_none() -> None:
+    never = replace(WAITING, vaults=(requested(approvals=None, rejections=None, threshold=None),), votes=())
+    text = text_of(never)
+    assert "approval    votes not known" in text
+    assert "0 of" not in text
+
+
+def requested(**changes: Any) -> dict[str, Any]:
+    """The source vault while people vote."""
+    open_request = {"state": "REQUESTED", "grantedAt": None, "selected": None, "counts": None, "waitingFor": "approval"}
+    return vault(**{**open_request, "sessionStatus": "PENDING", **changes})
+
+
+def test_votes_on_an_earlier_request_do_not_count_for_the_next_one() -> None:
+    votes = (vote("alice"), vote("carol", at="2026-11-24T08:37:00.000Z", request=2))
+    second = text_of(replace(WAITING, vaults=(requested(request=2, approvals=1),), votes=votes))
+    assert "carol approved" in second
+    assert "alice approved" not in second
+
+
+def test_a_rejected_request_still_shows_who_voted_how() -> None:
+    rejection = {"name": "ApprovalRejected", "cause": "The approvers rejected it.", "at": "2026-11-24T08:38:00Z"}
+    made_room = {"restoreAccessBackupVaultName": None, "approvals": None, "rejections": None, "expiresAt": None}
+    ended = requested(state="ENDED", ending=rejection, request=2, sessionStatus="REJECTED", **made_room)
+    votes = (vote("alice"), vote("bob", "REJECTED"), vote("carol", "REJECTED"))
+    text = text_of(replace(WAITING, vaults=(ended,), votes=votes), 149)
+    assert "1 of 2 (team of 3) · 2 against · alice approved 08:36:20 · bob rejected 08:36:20" in text
+    assert "left, until" not in text
+
+
+def test_access_only_ends_well_and_says_how_to_restore() -> None:
+    cause = f"Access is open, nothing is restored yet. Next step: airlift resume {RECOVERY_ID}"
+    ending = {"name": "AccessOpen", "cause": cause, "at": "2026-11-24T08:36:30Z"}
+    opened = vault(state="ENDED", ending=ending, selected=None, counts=None)
+    ended = {"state": "ENDED", "outcome": "AccessOpen", "cause": cause, "endedAt": "2026-11-24T08:36:31Z"}
+    snapshot = Snapshot(recovery(accessOnly=True, **ended), (opened,), RUNNING.votes, (), ())
+    assert exit_code(snapshot) == Exit.OK
+    assert [m.name for m in milestones(snapshot, NOW) if m.at] == ["finding", "request", "approval", "closed"]
+    text = text_of(snapshot)
+    assert "· access only" in text
+    assert f"Next step: airlift resume {RECOVERY_ID}" in " ".join(text.split())
+    resumed = replace(snapshot, recovery=recovery(accessOnly=True, resumedAt="2026-11-24T09:00:00Z"))
+    assert "access only" not in text_of(resumed)
+
+
+def test_a_recovery_that_closes_asks_nothing_of_anybody() -> None:
+    closing = replace(RUNNING, recovery=recovery(state="CLOSING"), vaults=(vault(counts={"held": 2}),))
+    assert "CLOSING" in text_of(closing)
+    assert "▶" not in text_of(closing)
+    assert exit_code(closing) == Exit.OK
+
+
+def test_a_start_by_hand_tells_by_whom() -> None:
+    by = "arn:aws:sts::444455556666:assumed-role/Operator/alice"
+    by_hand = replace(RUNNING, recovery=recovery(trigger={"kind": "onDemand", "id": "e", "by": by}))
+    assert f"onDemand · by {by}" in text_of(by_hand, 149)
 
 
 def test_an_ended_recovery_shows_its_cause_and_report() -> None:
@@ -164,6 +222,16 @@ def test_a_part_of_the_resources_still_tells_how_many_are_left_out() -> None:
     assert "… and 4,994 more" in text_of(snapshot, 200, 60)
 
 
+def test_of_many_vaults_each_line_tells_the_votes_or_the_ending() -> None:
+    rejection = {"name": "ApprovalRejected", "cause": "The approvers rejected it.", "at": "2026-11-24T08:38:00Z"}
+    others = [vault(f"{VAULT}-{i}", order=i) for i in range(3)]
+    voting = requested(arn=f"{VAULT}-3", approvals=1, order=3)
+    rejected = requested(arn=f"{VAULT}-4", order=4, state="ENDED", ending=rejection, approvals=None)
+    lines = lines_of(replace(RUNNING, vaults=(*others, voting, rejected)), 100)
+    assert "production-airgapped-3  REQUESTED  1 of 2 (team of 3) · 23h57m left, until 11-25 08:36 UTC" in lines
+    assert "production-airgapped-4  ApprovalRejected  The approvers rejected it." in lines
+
+
 def test_forty_vaults_take_one_line_each_and_the_running_ones_come_first() -> None:
     vaults = [vault(f"{VAULT}-{i:02}", order=i, state="ENDED", ending={"name": "VaultRecovered"}) for i in range(39)]
     lines = lines_of(replace(RUNNING, vaults=(*vaults, vault(f"{VAULT}-39", order=39))))
@@ -217,6 +285,7 @@ def test_the_first_sign_that_counts(record: dict[str, object], expected: tuple[s
     ("outcome", "code"),
     [
         ("Recovered", Exit.OK),
+        ("AccessOpen", Exit.OK),
         ("OperatorNeeded", Exit.OPERATOR_NEEDED),
         ("ResourcesNotRestored", Exit.NOT_RECOVERED),
         ("ApprovalRejected", Exit.NOT_RECOVERED),

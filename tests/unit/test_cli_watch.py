@@ -137,20 +137,22 @@ def test_what_is_worth_another_try(error: Exception, transient: bool) -> None:
     assert is_transient(error) is transient
 
 
-def test_waiting_for_one_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", ["RUNNING", "CLOSING"])
+def test_waiting_for_one_to_begin(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     made, file = session()
     reading = Scripted()
-    looks = iter([[], [ENDED.recovery], [RUNNING.recovery]])
+    looks = iter([[], [ENDED.recovery], [recovery(state=state)]])
     monkeypatch.setattr(reading, "recent", lambda limit: next(looks))
     assert watching.wait_for_one(made, reading, 0.001) == RECOVERY_ID
     assert file.getvalue().count("waiting for one to begin") == 1
 
 
-def test_watch_takes_the_running_one_by_default(world: World) -> None:
+@pytest.mark.parametrize("state", ["RUNNING", "CLOSING"])
+def test_watch_takes_the_one_that_has_not_ended_by_default(world: World, state: str) -> None:
     newer = "r-20261125-111122223333-0000"
     world.put(
         [
-            recovery(),
+            recovery(state=state),
             keyed(("RECOVERIES", RECOVERY_ID), createdAt="2026-11-24T08:36:03.123Z"),
             {**recovery(recoveryId=newer, state="ENDED", outcome="Recovered"), "pk": f"RECOVERY#{newer}"},
             keyed(("RECOVERIES", newer), createdAt="2026-11-25T00:00:00.000Z"),
@@ -160,8 +162,9 @@ def test_watch_takes_the_running_one_by_default(world: World) -> None:
     assert (result.exit_code, RECOVERY_ID in result.output) == (0, True)
 
 
-def test_a_recovery_that_ended_well_ends_the_watch_with_zero(world: World) -> None:
-    world.put([recovery(state="ENDED", outcome="Recovered", endedAt="2026-11-24T08:40:00.000Z"), *TIMELINE])
+@pytest.mark.parametrize("outcome", ["Recovered", "AccessOpen"])
+def test_a_recovery_that_ended_well_ends_the_watch_with_zero(world: World, outcome: str) -> None:
+    world.put([recovery(state="ENDED", outcome=outcome, endedAt="2026-11-24T08:40:00.000Z"), *TIMELINE])
     result = world.run("watch", RECOVERY_ID)
     assert (result.exit_code, len(result.output.splitlines())) == (0, len(TIMELINE) + 1)
 
