@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from local.cloud.running import ROOT
@@ -23,6 +23,7 @@ FLAGS = (
     "--headless",
     "--no-sandbox",  # tests run as root on many a build machine
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -59,11 +60,13 @@ class Browser:
         self.driver.get(self._address + path)
 
     def click(self, words: str, within: str = "//main") -> None:
-        """Click the first link or button whose text begins with `words`, and wait for the page it leads to."""
-        test = f"starts-with(normalize-space(.), {json.dumps(words)})"
-        before = self.driver.find_element(By.TAG_NAME, "html")
+        """Click the first link or button whose text has `words`, and wait for the page it leads to."""
+        test = f'contains(normalize-space(.), "{words}")'
+        before = self.run("performance.timeOrigin")
         self.driver.find_element(By.XPATH, f"{within}//a[{test}] | {within}//button[{test}]").click()
-        WebDriverWait(self.driver, 10).until(staleness_of(before))
+        # While one page gives way to the next, the driver may know neither.
+        wait = WebDriverWait(self.driver, 10, ignored_exceptions=(WebDriverException,))
+        wait.until(lambda _: self.run("performance.timeOrigin") != before)
 
     def open_mail(self, approver: str, about: str) -> None:
         """Follow the link in the newest mail to an approver about something, and sign in if asked to."""
@@ -118,7 +121,8 @@ class Browser:
         """The hosts, with ports, that pages asked for anything since this was last asked."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(url).netloc for url in urls if not url.startswith("data:")}
+        # Chromium's own first page is of the scheme chrome.
+        return {parts.netloc for parts in map(urlsplit, urls) if parts.scheme not in ("chrome", "data")}
 
     def close(self) -> None:
         """End it."""

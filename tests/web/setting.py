@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.running import ORGANIZATION, PRODUCTION, RECOVERY, REGION, TEAM_REGION
+from local.cloud.running import MANAGEMENT, ORGANIZATION, PRODUCTION, RECOVERY, REGION, TEAM_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ class Setting:
         center = {"InstanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "Region": REGION}
         made = self._mpa.create_identity_source(IdentitySourceParameters={"IamIdentityCenter": center})
         self._source = made["IdentitySourceArn"]
-        self._production.update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
+        cloud.client("backup", MANAGEMENT).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
 
     def invite(self, name: str) -> str:
         """A team whose three approvers have their invitations; its ARN."""
@@ -49,15 +50,11 @@ class Setting:
         self._mpa.delete_inactive_approval_team_version(Arn=arn, VersionId="1")
 
     def ask(self, name: str, comment: str) -> str:
-        """An active team, a vault it protects, and recovery's request for access; the restore access vault's name."""
-        team = self.invite(name)
-        for who in APPROVERS:
-            self.cloud.door("portal/accept", {"teamArn": team, "approver": who})
-        self._share(team)
+        """A vault that a team protects, and recovery's request for access; the restore access vault's name."""
         vault = self._production.create_logically_air_gapped_backup_vault(
             BackupVaultName=name, MinRetentionDays=7, MaxRetentionDays=60
         )["BackupVaultArn"]
-        self._production.associate_backup_vault_mpa_approval_team(BackupVaultName=name, MpaApprovalTeamArn=team)
+        self._production.associate_backup_vault_mpa_approval_team(BackupVaultName=name, MpaApprovalTeamArn=self._team)
         self._until(lambda: self._association(name) == "APPROVED")
         access = f"{name}-access"
         self._recovery.create_restore_access_backup_vault(
@@ -73,6 +70,15 @@ class Setting:
     def mails(self) -> list[dict[str, Any]]:
         """Every mail to approvers, oldest first."""
         return list(self.cloud.door("portal/outbox")["mails"])
+
+    @cached_property
+    def _team(self) -> str:
+        """A team that is active and shared with production and recovery."""
+        team = self.invite("recovery")
+        for who in APPROVERS:
+            self.cloud.door("portal/accept", {"teamArn": team, "approver": who})
+        self._share(team)
+        return team
 
     def _association(self, name: str) -> str:
         found = self._production.describe_backup_vault(BackupVaultName=name)

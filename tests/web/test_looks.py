@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHOTS = ROOT / "artefacts/portal"
 SIZES = {"phone": (375, 720), "tablet": (768, 900), "desktop": (1280, 900)}
 COMMENT = (
-    "Airlift r-20251124-111122223333-4f2a, real: GuardDuty saw mass deletion in 111122223333. "
+    "Airlift r-20261124-111122223333-4f2a, real: GuardDuty saw mass deletion in 111122223333. "
     "Check with the person on duty by this recovery id before you vote."
 )
 
@@ -48,17 +48,13 @@ def pages(setting: Setting) -> dict[str, str]:
 
 
 def _vote(setting: Setting, vault: str, votes: dict[str, str]) -> None:
-    session = next(
-        mail["sessionArn"] for mail in setting.mails() if mail.get("resourceArn", "").endswith(f":{vault}")
-    )
+    session = next(mail["sessionArn"] for mail in setting.mails() if mail.get("resourceArn", "").endswith(f":{vault}"))
     for who, decision in votes.items():
         setting.cloud.door("portal/vote", {"sessionArn": session, "approver": who, "decision": decision})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(
-    browser: Browser, pages: dict[str, str], scheme: str
-) -> None:
+def test_every_page_is_accessible_and_fits(browser: Browser, pages: dict[str, str], scheme: str) -> None:
     browser.open("sign-in")
     browser.click("Sign in as ana")
     for name, path in pages.items():

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.web.browser import Browser
     from tests.web.setting import Setting
 
-COMMENT = "r-20251124-111122223333-4f2a GuardDuty finding: mass deletion in 111122223333. Real."
+COMMENT = "r-20261124-111122223333-4f2a GuardDuty finding: mass deletion in 111122223333. Real."
 
 
 def test_two_approvers_click_a_request_through(browsers: tuple[Browser, Browser], setting: Setting) -> None:
