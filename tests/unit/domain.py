@@ -152,6 +152,11 @@ def texts(ledger: Ledger, kind: str = "") -> list[str]:
     return [entry["text"] for entry in entries if kind in ("", entry["kind"])]
 
 
+def published(topics: Service, topic: str = "people") -> list[dict[str, Any]]:
+    """What was published to a topic, oldest first."""
+    return [request for request in topics.requests("publish") if request["TopicArn"].endswith(topic)]
+
+
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:
     """What boto3 raises for an error of AWS."""
     answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}

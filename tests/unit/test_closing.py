@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift import aws
 from airlift.closing import close_by_status, close_ended_recovery
-from airlift.ledger import Ledger, execution_key, keyed, lock_key, recovery_key, vault_key
+from airlift.ledger import Ledger, execution_key, keyed, last_key, lock_key, recovery_key, vault_key, vote_key
+from airlift.values import stamp
+from botocore.exceptions import ConnectTimeoutError
 
 from tests.unit.domain import (
     ACCOUNT,
     BUCKET,
     EVENT,
     EXECUTION,
+    NOW,
     RECOVERY_ID,
     SECOND_EXECUTION,
+    SECOND_VAULT,
     VAULT,
     a_lock,
     a_recovery,
     a_vault,
+    ago,
+    published,
     refused,
     texts,
 )
@@ -62,9 +68,11 @@ def test_the_normal_end_reports_tells_people_and_frees_the_lock(
     report = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=record["reportKey"])["Body"].read())
     assert report["outcome"] == "Recovered"
     assert ledger.get(lock_key(ACCOUNT)) is None
-    [message] = people.requests("publish")
-    assert message["Subject"] == f"Airlift: {RECOVERY_ID} Recovered"
-    assert record["reportKey"] in message["Message"]
+    for topic in ("people", "chat"):
+        [message] = published(people, topic)
+        assert message["Subject"] == f"Airlift {RECOVERY_ID}: Recovered"
+        assert record["reportKey"] in message["Message"]
+        assert f"airlift status {RECOVERY_ID}" in message["Message"]
     assert len(texts(ledger, "closed")) == 1
 
 
@@ -74,7 +82,7 @@ def test_a_repeated_close_says_the_same_and_tells_nobody_twice(
     given(a_lock(), a_recovery(), a_vault(ending=GOOD))
     first = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
     assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {}) == first
-    assert len(people.asked) == 1
+    assert len(published(people)) == len(published(people, "chat")) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,16 +119,18 @@ def test_who_no_longer_holds_the_lock_closes_nothing(
 
 
 def test_what_fails_before_the_lock_is_freed_leaves_it_to_be_done_again(
-    ledger: Ledger, given: Callable[..., None], services: Services
+    ledger: Ledger, given: Callable[..., None], services: Services, people: Service
 ) -> None:
     given(a_lock(), a_recovery(), a_vault(ending=GOOD))
-    topic = services.play("sns", publish=refused("InternalError", "", 500))
+    bucket = services.play("s3", put_object=refused("InternalError", "", 500))
     with pytest.raises(Exception, match="InternalError"):
         close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
     assert ledger.get(lock_key(ACCOUNT))
     assert recovery(ledger)["state"] == "CLOSING"
-    topic.answers["publish"] = {}
+    assert people.asked == []
+    bucket.answers["put_object"] = {}
     assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
+    assert len(published(people)) == 1
 
 
 @pytest.mark.parametrize(
@@ -219,3 +229,159 @@ def test_an_execution_that_step_functions_has_forgotten_is_closed(
     states.answers["describe_execution"] = states.error("ExecutionDoesNotExist")
     assert close_by_status(ledger, EXECUTION, {})["outcome"] == "Stopped"
     assert ledger.get(lock_key(ACCOUNT)) is None
+
+
+def test_a_topic_that_is_down_keeps_no_recovery_from_ending_and_the_word_is_kept(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    people.answers["publish"] = refused("InternalError", "", 500)
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
+    assert ledger.get(lock_key(ACCOUNT)) is None
+    people.answers["publish"] = {}
+    people.asked.clear()
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
+    assert [message["Subject"] for message in published(people)] == [f"Airlift {RECOVERY_ID}: Recovered"]
+
+
+def test_the_output_holds_the_votes_and_each_vaults_ending(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    key = vote_key(RECOVERY_ID, f"{VAULT}#1", "ana")
+    vote = {"vault": VAULT, "approver": "ana", "response": "REJECTED", "at": stamp(ago(hours=1))}
+    rejected = {"name": "ApprovalRejected", "cause": "no. Next step: talk", "at": "x"}
+    given(a_lock(), a_recovery(), a_vault(ending=rejected), keyed(key, **vote))
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert answer["votes"] == [vote]
+    assert answer["vaults"] == {VAULT: "ApprovalRejected"}
+    assert answer["report"] == f"s3://{BUCKET}/{recovery(ledger)['reportKey']}"
+
+
+def test_the_account_remembers_when_its_last_recovery_ended(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD), keyed(last_key(ACCOUNT), recoveryId="r-before"))
+    close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    last = ledger.get(last_key(ACCOUNT)) or {}
+    assert (last["recoveryId"], last["outcome"], last["endedAt"]) == (RECOVERY_ID, "Recovered", stamp(NOW))
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [("AccessOpen", "AccessOpen"), ("VaultRecovered", "PartlyRecovered"), ("ApprovalRejected", "PartlyRecovered")],
+)
+def test_access_alone_is_an_ending_of_its_own_if_every_vault_ended_so(
+    ledger: Ledger, given: Callable[..., None], people: Service, ending: str, outcome: str
+) -> None:
+    words = f"Access is open. Next step: airlift resume {RECOVERY_ID}"
+    both = [
+        a_vault(ending={"name": "AccessOpen", "cause": words, "at": "x"}),
+        keyed(
+            vault_key(RECOVERY_ID, SECOND_VAULT),
+            sourceBackupVaultArn=SECOND_VAULT,
+            ending={"name": ending, "cause": words, "at": "x"},
+        ),
+    ]
+    given(a_lock(), a_recovery(vaults=[VAULT, SECOND_VAULT]), *both)
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert answer["outcome"] == outcome
+    assert f"airlift resume {RECOVERY_ID}" in answer["cause"]
+
+
+# -- what a stopped recovery asked for
+
+SESSION = "arn:aws:mpa:us-east-1:999900001111:session/team/s-1"
+PENDING = {"state": "REQUESTED", "sessionArn": SESSION, "sessionStatus": "PENDING", "grantedAt": None}
+
+
+@pytest.fixture
+def stop(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service, services: Services
+) -> Callable[..., Service]:
+    """Closes a recovery that was stopped while its vault stood so; multi-party approval, as it was asked."""
+
+    def call(answer: Any = None, **vault: Any) -> Service:
+        states.answers["describe_execution"] = {"status": "ABORTED"}
+        mpa = services.play("mpa", cancel_session=answer or {})
+        given(a_lock(), a_recovery(), a_vault(**(PENDING | vault)), SERVED)
+        assert close_by_status(ledger, EXECUTION, {"status": "ABORTED"})["outcome"] == "Stopped"
+        return mpa
+
+    return call
+
+
+def test_a_pending_request_is_withdrawn(ledger: Ledger, stop: Callable[..., Service]) -> None:
+    assert stop().requests("cancel_session") == [{"SessionArn": SESSION}]
+    assert texts(ledger, "withdrawn") == ["The pending request was withdrawn."]
+
+
+def test_one_whose_session_could_not_be_read_may_be_pending_and_is_withdrawn(
+    ledger: Ledger, stop: Callable[..., Service]
+) -> None:
+    assert stop(sessionStatus="UNKNOWN").asked
+    assert len(texts(ledger, "withdrawn")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [refused("AccessDeniedException", "not the owner"), ConnectTimeoutError(endpoint_url="mpa")]
+)
+def test_if_aws_refuses_the_withdrawal_the_recovery_ends_and_says_what_to_do(
+    ledger: Ledger, stop: Callable[..., Service], answer: Exception
+) -> None:
+    stop(answer)
+    [text] = texts(ledger, "withdrawn")
+    assert "could not be withdrawn" in text
+    assert "tell the approvers not to vote" in text
+    assert recovery(ledger)["state"] == "ENDED"
+    assert ledger.get(lock_key(ACCOUNT)) is None
+
+
+@pytest.mark.parametrize(
+    "vault",
+    [
+        {"grantedAt": stamp(ago(hours=1))},
+        {"sessionStatus": "GRANTED"},
+        {"sessionStatus": "REJECTED"},
+        {"sessionStatus": "EXPIRED"},
+        {"sessionArn": None, "restoreAccessBackupVaultName": None},
+    ],
+)
+def test_only_what_people_may_still_vote_on_is_withdrawn(
+    ledger: Ledger, stop: Callable[..., Service], vault: dict[str, Any]
+) -> None:
+    assert stop(**vault).asked == []
+    assert texts(ledger, "withdrawn") == []
+
+
+def test_a_repeated_close_does_not_take_back_that_it_was_withdrawn(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service, services: Services
+) -> None:
+    """The step is lost after the withdrawal; a session that is cancelled can't be cancelled again."""
+    given(a_lock(), a_recovery(), a_vault(**PENDING), SERVED)
+    states.answers["describe_execution"] = {"status": "ABORTED"}
+    mpa = services.play("mpa", cancel_session={})
+    bucket = services.play("s3", put_object=refused("InternalError", "", 500))
+    with pytest.raises(Exception, match="InternalError"):
+        close_by_status(ledger, EXECUTION, {"status": "ABORTED"})
+    mpa.answers["cancel_session"] = refused("ConflictException", "The session is CANCELLED.", 409)
+    bucket.answers["put_object"] = {}
+    close_by_status(ledger, EXECUTION, {"status": "ABORTED"})
+    assert texts(ledger, "withdrawn") == ["The pending request was withdrawn."]
+
+
+def test_a_withdrawn_request_is_not_the_one_that_a_resume_makes(ledger: Ledger, stop: Callable[..., Service]) -> None:
+    """AWS may take a repeated CreatorRequestId as the same request, whose session is cancelled."""
+    stop(request=1)
+    vault = ledger.get(vault_key(RECOVERY_ID, VAULT)) or {}
+    assert vault["request"] == 2
+    assert not {"restoreAccessBackupVaultName", "sessionArn", "reminded", "expiresAt"} & vault.keys()
+
+
+def test_the_report_says_who_stopped_it(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service
+) -> None:
+    arn = "arn:aws:sts::444455556666:assumed-role/operator/ana"
+    given(a_lock(), a_recovery(stoppedBy=arn, stopReason="False alarm"), a_vault(ending=GOOD), SERVED)
+    close_by_status(ledger, EXECUTION, {"status": "ABORTED", "error": "Stopped", "cause": "False alarm"})
+    report = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=recovery(ledger)["reportKey"])["Body"].read())
+    assert (report["stoppedBy"], report["stopReason"]) == (arn, "False alarm")

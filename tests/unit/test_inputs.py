@@ -16,6 +16,7 @@ from tests.unit.test_plan import json_values
 NOW = datetime(2026, 1, 3, tzinfo=UTC)
 VAULT = "arn:aws:backup:ap-northeast-1:111122223333:backup-vault:airgapped"
 OTHER = "arn:aws:backup:ap-northeast-1:444455556666:backup-vault:airgapped"
+CALLER = "arn:aws:sts::444455556666:assumed-role/operator/ana@example.com"
 RECOVERY = "r-20260102-111122223333-0a1b"
 POINT = "arn:aws:backup:ap-northeast-1:111122223333:recovery-point:1a2b"
 TABLE = "arn:aws:dynamodb:ap-northeast-1:111122223333:table/orders"
@@ -38,10 +39,16 @@ STARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"first_sign": LATEST, "adopt_vault": "adopt"},
     ),
     ({"account": "111122223333", "reason": "x", "firstSign": "2026-01-03T00:00:00Z"}, {"first_sign": NOW}),
+    ({"account": "111122223333", "reason": "x"}, {"access_only": False, "requested_by": None}),
+    (
+        {"account": "111122223333", "reason": "x", "accessOnly": True, "requestedBy": CALLER},
+        {"access_only": True, "requested_by": CALLER},
+    ),
 ]
 ACTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"recoveryId": RECOVERY}, {"action": "resume", "recovery_id": RECOVERY}),
     ({"recoveryId": RECOVERY, "action": "stop", "reason": "a drill"}, {"action": "stop", "reason": "a drill"}),
+    ({"recoveryId": RECOVERY, "action": "stop", "requestedBy": CALLER}, {"requested_by": CALLER}),
     ({"recoveryId": RECOVERY, "action": "continue", "wave": "data"}, {"wave": "data"}),
     ({"recoveryId": RECOVERY, "action": "continue"}, {"wave": None}),
     ({"recoveryId": RECOVERY, "action": "first-sign", "firstSign": LATEST}, {"first_sign": LATEST}),
@@ -73,6 +80,10 @@ REFUSED: list[tuple[Any, str]] = [
     ({"reason": "x", "account": "111122223333", "firstSign": "2026-01-02T00:00:00"}, "has no offset from UTC"),
     ({"reason": "x", "account": "111122223333", "firstSign": "2026-01-03T00:00:01Z"}, "lies in the future"),
     ({"reason": "x", "account": "111122223333", "adoptVault": True}, "adoptVault: Only 'adopt' or 'replace'"),
+    ({"reason": "x", "account": "111122223333", "accessOnly": "yes"}, "accessOnly: "),
+    ({"reason": "x", "account": "111122223333", "requestedBy": "ana\nand others"}, "is not a caller"),
+    ({"reason": "x", "account": "111122223333", "requestedBy": "x" * 301}, "requestedBy: This has more than 300"),
+    ({"recoveryId": RECOVERY, "accessOnly": True}, "accessOnly: This field is unknown"),
     ({"recoveryId": "latest"}, "recoveryId: 'latest' is not a recovery id"),
     ({"recoveryId": RECOVERY, "sourceBackupVaultArn": VAULT}, "sourceBackupVaultArn: This field is unknown"),
     ({"recoveryId": RECOVERY, "action": "restart"}, "action: Only 'resume', 'continue', 'first-sign', 'restore-again'"),

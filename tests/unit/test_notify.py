@@ -13,7 +13,7 @@ from airlift.notify import deliver, notice
 from airlift.runtime import setting
 from botocore.exceptions import ConnectTimeoutError
 
-from tests.unit.domain import NOW, RECOVERY_ID, ago, refused
+from tests.unit.domain import NOW, RECOVERY_ID, ago, published, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,6 @@ def write(ledger: Ledger) -> Callable[..., None]:
         ledger.write(notice(PK, ago(minutes=minutes), name, **told))
 
     return call
-
-
-def published(topics: Service, topic: str = "") -> list[dict[str, Any]]:
-    """What was published to a topic, oldest first."""
-    return [request for request in topics.requests("publish") if request["TopicArn"].endswith(topic)]
 
 
 def told(topics: Service, topic: str = PEOPLE) -> list[str]:
@@ -166,9 +161,10 @@ def test_a_crash_after_publishing_repeats_the_notice_word_for_word(
 
     write()
     known = ledger.write
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(ledger, "write", killed)
+    monkeypatch.setattr(ledger, "write", killed)
+    with pytest.raises(Killed):
         deliver(ledger, PK)
+    monkeypatch.setattr(ledger, "write", known)
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):  # past whatever the lost step had claimed
         deliver(ledger, PK)
         deliver(ledger, PK)
@@ -183,7 +179,7 @@ def test_two_executions_that_deliver_at_one_moment_tell_it_once(
 ) -> None:
     """Executions of several vaults share a recovery's notices; while one publishes, another comes by."""
     write()
-    nested = []
+    nested: list[bool] = []
 
     def publish(**_: Any) -> Any:
         if not nested:
@@ -236,9 +232,7 @@ def test_the_longest_message_fits_sns(ledger: Ledger, topics: Service, write: Ca
     assert max(len(request["Message"].encode()) for request in topics.requests("publish")) < 262_144
 
 
-def test_of_another_partition_nothing_is_published(
-    ledger: Ledger, topics: Service, write: Callable[..., None]
-) -> None:
+def test_of_another_partition_nothing_is_published(ledger: Ledger, topics: Service, write: Callable[..., None]) -> None:
     write()
     deliver(ledger, "ACCOUNT#111122223333")
     assert topics.asked == []

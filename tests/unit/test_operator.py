@@ -169,3 +169,26 @@ def test_a_stop_never_hits_another_recovery_of_the_account(
     given(*ENDED, a_lock(EXECUTION, "r-20261124-111122223333-0000"))
     assert "nothing to stop" in acts(ledger, "stop")["text"]
     assert states.requests("stop_execution") == []
+
+
+@pytest.mark.parametrize(
+    ("by", "who"), [({"requestedBy": "arn:aws:iam::444455556666:user/ana"}, "user/ana"), ({}, "somebody")]
+)
+def test_who_stopped_it_is_recorded_if_known(
+    ledger: Ledger, given: Callable[..., None], states: Service, by: dict[str, str], who: str
+) -> None:
+    given(*RUNNING)
+    acts(ledger, "stop", reason="False alarm", **by)
+    assert recovery(ledger).get("stoppedBy") == by.get("requestedBy")
+    assert (recovery(ledger)["stopReason"], recovery(ledger)["stoppedAt"]) == ("False alarm", stamp(NOW))
+    [text] = texts(ledger, "operator")
+    assert who in text
+    assert text.endswith(": False alarm")
+
+
+def test_resuming_what_was_to_open_access_only_restores(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(a_recovery(state="ENDED", outcome="AccessOpen", cause="x", accessOnly=True))
+    assert acts(ledger, "resume")["outcome"] == "accepted"
+    assert recovery(ledger)["resumedAt"] == stamp(NOW)

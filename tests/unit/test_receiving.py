@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.errors import AccountNotInPlan, InvalidInput, VaultNotInPlan
-from airlift.ledger import Conflict, Ledger, Put, keyed, listing_key, lock_key, recovery_key, trigger_key
+from airlift.ledger import Conflict, Ledger, Put, keyed, last_key, listing_key, lock_key, recovery_key, trigger_key
 from airlift.receiving import receive
 from airlift.recovery import first_sign
 from airlift.values import stamp
@@ -26,6 +28,8 @@ from tests.unit.domain import (
     a_recovery,
     ago,
     plan_document,
+    published,
+    refused,
     texts,
 )
 
@@ -50,7 +54,7 @@ def a_finding(**detail: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def people(services: Services) -> Service:
-    """The people topic; no other execution runs."""
+    """The topics; other executions run."""
     services.play("stepfunctions", describe_execution={"status": "RUNNING"})
     return services.play("sns", publish={})
 
@@ -128,8 +132,10 @@ def test_a_trigger_that_may_only_tell_people_tells_them_once(
     telling = {"triggers": {"guardDuty": {"allow": "notify"}}}
     assert receives(a_finding(), **telling)["outcome"] == "done"
     assert receives(a_finding(), SECOND_EXECUTION, **telling)["outcome"] == "ignored"
-    [message] = people.requests("publish")
+    [message] = published(people)
     assert f"airlift start --account {ACCOUNT}" in message["Message"]
+    assert "the plan lets this trigger tell people only" in message["Message"]
+    assert len(published(people, "chat")) == 1
     assert ledger.get(lock_key(ACCOUNT)) is None
 
 
@@ -254,3 +260,96 @@ def test_a_lock_that_changes_hands_too_fast_is_a_named_error(
     monkeypatch.setattr(ledger, "write", refused)
     with pytest.raises(Conflict, match="changes hands too fast"):
         receives(START)
+
+
+# -- after an ending, and what people ask for
+
+
+def ended(at: datetime, **more: Any) -> dict[str, Any]:
+    """The account's last recovery ended then."""
+    return keyed(last_key(ACCOUNT), recoveryId="r-before", outcome="ApprovalRejected", endedAt=stamp(at), **more)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "ended_ago", "cools"),
+    [
+        (60, timedelta(seconds=1), True),
+        (60, timedelta(minutes=60) - timedelta(milliseconds=1), True),
+        (60, timedelta(minutes=60), False),
+        (90, timedelta(minutes=60), True),
+        (0, timedelta(0), False),
+    ],
+)
+def test_shortly_after_an_ending_an_event_only_tells_people(
+    given: Callable[..., None],
+    ledger: Ledger,
+    receives: Receive,
+    people: Service,
+    minutes: int,
+    ended_ago: timedelta,
+    cools: bool,
+) -> None:
+    given(ended(NOW - ended_ago))
+    answer = receives(a_finding(), approval={"coolDownMinutes": minutes})
+    assert answer["outcome"] == ("done" if cools else "accepted")
+    assert bool(ledger.get(lock_key(ACCOUNT))) is not cools
+    assert len(published(people)) == (1 if cools else 0)
+    if cools:
+        why = f"recovery r-before ended ApprovalRejected less than {minutes} minutes ago"
+        assert why in answer["text"]
+        assert why in published(people)[0]["Message"]
+        assert f"airlift start --account {ACCOUNT}" in published(people)[0]["Message"]
+
+
+def test_the_cool_down_keeps_no_person_from_starting(
+    given: Callable[..., None], ledger: Ledger, receives: Receive
+) -> None:
+    given(ended(ago(seconds=1)))
+    assert receives(START)["outcome"] == "accepted"
+
+
+def test_during_a_cool_down_a_finding_still_joins_what_runs(
+    given: Callable[..., None], receives: Receive, people: Service
+) -> None:
+    given(ended(ago(seconds=1)), a_lock(SECOND_EXECUTION), a_recovery())
+    assert receives(a_finding())["outcome"] == "joined"
+    assert people.asked == []
+
+
+def test_the_first_sign_of_a_finding_that_only_told_counts_when_a_person_starts(
+    given: Callable[..., None], ledger: Ledger, receives: Receive
+) -> None:
+    given(ended(ago(seconds=1)))
+    receives(a_finding())
+    record = recovery(ledger, receives(START, SECOND_EXECUTION)["recoveryId"])
+    assert record["firstSign"] == FIRST_SEEN
+
+
+def test_a_step_lost_before_it_told_people_tells_them_when_it_is_done_again(
+    ledger: Ledger, receives: Receive, people: Service
+) -> None:
+    telling = {"triggers": {"guardDuty": {"allow": "notify"}}}
+    people.answers["publish"] = refused("InternalError", "", 500)
+    with suppress(Exception):  # whether it asks to be done again is its own affair
+        receives(a_finding(), **telling)
+    people.answers["publish"] = {}
+    people.asked.clear()
+    receives(a_finding(), **telling)
+    assert len(published(people)) == len(published(people, "chat")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given_input", "only"), [({"accessOnly": True}, True), ({}, None), ({"accessOnly": False}, None)]
+)
+def test_a_person_may_ask_for_access_alone(
+    ledger: Ledger, receives: Receive, given_input: Any, only: bool | None
+) -> None:
+    assert recovery(ledger, receives(START | given_input)["recoveryId"]).get("accessOnly") is only
+
+
+def test_who_asks_is_recorded(ledger: Ledger, receives: Receive) -> None:
+    arn = "arn:aws:sts::444455556666:assumed-role/operator/ana"
+    identity = receives(START | {"requestedBy": arn})["recoveryId"]
+    assert recovery(ledger, identity)["trigger"] == {"kind": "onDemand", "id": EXECUTION, "by": arn}
+    entries = [e["text"] for e in ledger.query(recovery_key(identity)[0], "TIMELINE#")]
+    assert entries[0].startswith(f"{arn}: keys stolen")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.access import vault_name
 from airlift.errors import AirliftError, FailedVaultNotRemovable, Unavailable, VaultAccessHeldByOther
+from airlift.ledger import recovery_key
 from airlift.requesting import request_access
 from airlift.values import stamp
 
-from tests.unit.domain import NOW, RECOVERY_ID, SECOND_VAULT, VAULT, Service, ago, refused, stored, texts
+from tests.unit.domain import ACCOUNT, NOW, RECOVERY_ID, SECOND_VAULT, VAULT, Service, ago, refused, stored, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,3 +204,27 @@ def test_a_request_that_can_not_be_read_yet_is_tried_again(work: Make, services:
     Backup(services).aws.answers["create_restore_access_backup_vault"] = {}
     with pytest.raises(Unavailable, match="can't be read yet"):
         request_access(work(vault=FRESH))
+
+
+def told(w: VaultWork) -> list[dict[str, Any]]:
+    return list(w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#"))
+
+
+def test_people_are_told_once_that_access_is_requested_and_what_to_do(work: Make, services: Services) -> None:
+    Backup(services)
+    request_access(work(vault=FRESH))
+    w = work(vault=FRESH | {"restoreAccessBackupVaultName": OURS, "requestedAt": stamp(NOW)})
+    request_access(w)
+    [notice] = told(w)
+    assert notice["title"] == f"Airlift {RECOVERY_ID}: access requested"
+    assert f"Access to {VAULT} of account {ACCOUNT} is requested as {OURS} (real).\nWhy: keys stolen" in notice["text"]
+    assert "check the recovery id with the person on duty" in notice["nextStep"]
+
+
+def test_a_request_made_anew_is_told_anew(work: Make, services: Services) -> None:
+    Backup(services)
+    request_access(work(vault=FRESH))
+    w = work(vault=FRESH | {"request": 2})
+    request_access(w)
+    first, second = told(w)
+    assert first["noticeId"] != second["noticeId"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 from airlift.errors import NothingToRestore
-from airlift.ledger import OPEN_INDEX, Update, claim_key, item_key, keyed
+from airlift.ledger import OPEN_INDEX, Update, claim_key, item_key, keyed, recovery_key
 from airlift.selecting import select_recovery_points
 
-from tests.unit.domain import RECOVERY_ID, SECOND_VAULT, VAULT, ago, point_arn, stored, table_arn, texts
+from tests.unit.domain import NOW, RECOVERY_ID, SECOND_VAULT, VAULT, ago, point_arn, stored, table_arn, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,3 +122,20 @@ def test_an_empty_vault_is_named(work: Make, services: Services) -> None:
     vault_of(services)
     with pytest.raises(NothingToRestore, match=VAULT):
         select_recovery_points(work(vault=GRANTED))
+
+
+def test_a_resumed_recovery_asks_for_the_first_sign_again(work: Make, services: Services) -> None:
+    """It was stopped while it waited for one, and ending it took the mark of waiting away."""
+    vault_of(services, a_point("a"))
+    for hours in range(2):
+        with time_machine.travel(NOW + timedelta(hours=hours), tick=False):
+            assert select_recovery_points(work(vault=GRANTED, recovery={"firstSign": None}))["next"] == "advance"
+
+
+def test_people_are_told_that_a_first_sign_is_needed_and_how_it_is_given(work: Make, services: Services) -> None:
+    vault_of(services, a_point("a"))
+    w = work(vault=GRANTED, recovery={"firstSign": None})
+    select_recovery_points(w)
+    [notice] = w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#")
+    assert notice["title"] == f"Airlift {RECOVERY_ID}: a first sign is needed"
+    assert notice["nextStep"].startswith(f"airlift first-sign {RECOVERY_ID} ")
