@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from local.aws.mpa import Mpa
 
-DOORS = ("outbox", "accept", "reject", "vote")
+DOORS = ("outbox", "accept", "reject", "vote", "names")
 """The names of what `Portal.handle` answers."""
 
 _RESPONSES = {"APPROVE": "APPROVED", "REJECT": "REJECTED"}
@@ -29,6 +29,8 @@ class Portal:
         self.outbox: list[dict[str, Any]] = []
         """Mails, oldest first: `kind` ("invitation" or "request"), `to`, `teamArn`, `sent`, `expires`, and for a
         request `sessionArn`, `action`, `resourceArn`, `requesterAccount`, `requesterComment`."""
+        self.names: dict[str, str] = {}
+        """What people are called, by identity id: IAM Identity Center's directory, which MPA itself never shows."""
         self.mpa: Mpa
 
     def accept_invitation(self, team_arn: str, approver: str) -> None:
@@ -61,11 +63,13 @@ class Portal:
     def handle(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """The door over HTTP, in JSON.
 
-        GET `/_local/portal/outbox` → `{"mails": […]}`; POST `/_local/portal/accept` and `/reject`
-        `{"teamArn", "approver"}`; POST `/_local/portal/vote` `{"sessionArn", "approver", "decision"}`.
+        GET `/_local/portal/outbox` → `{"mails": […]}`; POST `/_local/portal/names` `{identity id: name}`;
+        POST `/_local/portal/accept` and `/reject` `{"teamArn", "approver"}`; POST `/_local/portal/vote`
+        `{"sessionArn", "approver", "decision"}`.
         """
         doors: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "outbox"): lambda _: {"mails": list(self.outbox)},
+            ("POST", "names"): lambda asked: self.names.update({str(who): str(name) for who, name in asked.items()}),
             ("POST", "accept"): lambda asked: self.accept_invitation(asked["teamArn"], asked["approver"]),
             ("POST", "reject"): lambda asked: self.reject_invitation(asked["teamArn"], asked["approver"]),
             ("POST", "vote"): lambda asked: self.vote(asked["sessionArn"], asked["approver"], asked["decision"]),

@@ -21,6 +21,9 @@ TEAM_REGION = "us-east-1"
 TEAM_TYPE = "mpa:approval-team"
 """The resource type RAM has for a team (inferred)."""
 
+PERMISSION = "arn:aws:ram::aws:permission/AWSRAMMPAApprovalTeamAccess"
+"""RAM's managed permission for teams, the default one too (MPA share-team.html)."""
+
 Owns = Callable[[str, str], bool]
 
 
@@ -71,6 +74,9 @@ class Ram:
         arn = f"arn:aws:ram:{caller.region}:{caller.account}:resource-share/{self._context.ids.uuid()}"
         now = self._context.clock.now()
         external = params.get("allowExternalPrincipals", True)
+        for permission in params.get("permissionArns", ()):
+            if permission != PERMISSION:
+                raise _error("UnknownResourceException", f"Permission {permission} was not found.")
         share = Share(arn, params["name"], caller.account, caller.region, external, now)
         self._associate(share, params)
         self._shares[arn] = share
@@ -80,12 +86,21 @@ class Ram:
         """AssociateResourceShare."""
         share = self._owned(caller, params["resourceShareArn"])
         self._associate(share, params)
-        named = {*params.get("resourceArns", ()), *params.get("principals", ())}
-        return {
-            "resourceShareAssociations": [
-                item for item in self._associations(share) if item["associatedEntity"] in named
-            ]
-        }
+        return {"resourceShareAssociations": self._named(share, params)}
+
+    def disassociate_resource_share(self, caller: Caller, params: Params) -> Params:
+        """DisassociateResourceShare: whoever is taken out loses access, and an open invitation."""
+        share = self._owned(caller, params["resourceShareArn"])
+        gone = self._named(share, params)
+        for item in gone:
+            share.resources.pop(item["associatedEntity"], None)
+            share.principals.pop(item["associatedEntity"], None)
+        return {"resourceShareAssociations": [item | {"status": "DISASSOCIATED"} for item in gone]}
+
+    def delete_resource_share(self, caller: Caller, params: Params) -> Params:
+        """DeleteResourceShare."""
+        del self._shares[self._owned(caller, params["resourceShareArn"]).arn]
+        return {"returnValue": True}
 
     def get_resource_share_invitations(self, caller: Caller, params: Params) -> Params:
         """GetResourceShareInvitations: those the caller's account received."""
@@ -203,6 +218,10 @@ class Ram:
             earlier = share.principals.get(account)
             if earlier is None or earlier.status == "EXPIRED":
                 share.principals[account] = Invitation(arn, account, now)
+
+    def _named(self, share: Share, params: Params) -> list[dict[str, Any]]:
+        named = {*params.get("resourceArns", ()), *params.get("principals", ())}
+        return [item for item in self._associations(share) if item["associatedEntity"] in named]
 
     def _describe(self, share: Share) -> dict[str, Any]:
         return {

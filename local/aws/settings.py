@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STORY_ORGANIZATIONS: dict[str, frozenset[str]] = {
-    "111122223333": frozenset({"777788889999"}),
+    "121212121212": frozenset({"111122223333", "777788889999"}),
     "999900001111": frozenset({"444455556666"}),
 }
-"""Management account -> member accounts: the primary and the recovery organization of the story."""
+"""Management account -> member accounts: the primary and the recovery organization of the story.
+
+Vaults lie in a member account, since no service control policy binds a management account."""
 
 RATES: dict[str, float] = {
     "StartRestoreJob": 5,

@@ -25,7 +25,8 @@ CLOUD_PYTHON = os.environ.get("AIRLIFT_CLOUD_PYTHON", str(ROOT / ".venv-cloud/bi
 SAM = os.environ.get("AIRLIFT_SAM", str(ROOT / ".venv-sam/bin/sam"))
 
 REGION, TEAM_REGION = "ap-northeast-1", "us-east-1"
-PRODUCTION, RECOVERY, DETECTOR, ORGANIZATION = "111122223333", "444455556666", "777788889999", "999900001111"
+MANAGEMENT, PRODUCTION, DETECTOR = "121212121212", "111122223333", "777788889999"
+ORGANIZATION, RECOVERY = "999900001111", "444455556666"
 
 
 def environment(account: str, port: int, region: str = REGION) -> dict[str, str]:

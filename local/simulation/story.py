@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from local.simulation.template import ROOT
-from local.simulation.world import DETECTOR, ORGANIZATION, OWNER, RECOVERY, Simulation
+from local.simulation.world import DETECTOR, MANAGEMENT, ORGANIZATION, OWNER, RECOVERY, Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ class Story:
         client = self.sim.client("backup", OWNER)
         if not self.vault_arns:
             client.create_backup_vault(BackupVaultName="plain")
-            client.update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
+            self.sim.client("backup", MANAGEMENT).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
         made = client.create_logically_air_gapped_backup_vault(
             BackupVaultName=name, MinRetentionDays=7, MaxRetentionDays=60
         )

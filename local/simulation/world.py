@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from local.asl.tasks import LambdaResult
 
 RECOVERY, OWNER, DETECTOR, ORGANIZATION = "444455556666", "111122223333", "777788889999", "999900001111"
+MANAGEMENT = "121212121212"
 """The story's accounts: recovery, vault owner, detector, and owner of the approval team."""
 
 CALL_SECONDS = 0.01

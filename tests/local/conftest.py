@@ -9,20 +9,20 @@ from moto import mock_aws
 
 from local.aws import Settings, build_world, install_botocore
 from local.clock import VirtualClock
-from tests.local.story import Story, Switch, client
+from tests.local.story import Story, Switch, client, forget_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def switch() -> Iterator[Switch]:
-    """Clients are slow to make: they are made once, and reach the story of the moment."""
+    """Clients are slow to make: they are made once a module, and reach the story of the moment."""
     made = Switch()
     uninstall = install_botocore(made)
     yield made
     uninstall()
-    client.cache_clear()
+    forget_clients()
 
 
 @pytest.fixture

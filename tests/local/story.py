@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from local.aws import Caller, Request, Response, Settings, World
     from local.clock import VirtualClock
 
-OWNER, RECOVERY, SECURITY, TEAM_OWNER = "111122223333", "444455556666", "777788889999", "999900001111"
+MANAGEMENT, OWNER, SECURITY = "121212121212", "111122223333", "777788889999"
+RECOVERY, TEAM_OWNER = "444455556666", "999900001111"
 REGION, TEAM_REGION = "ap-northeast-1", "us-east-1"
 POLICY = "arn:aws:mpa:::aws:policy/backup.amazonaws.com/CreateRestoreAccessVault/$DEFAULT"
 APPROVERS = ("ana", "ben", "cho")
@@ -49,6 +50,12 @@ def client(service: str, account: str, region: str = REGION) -> Any:
         "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
     )
     return made
+
+
+def forget_clients() -> None:
+    """Clients know the handlers that were there when their session was made."""
+    client.cache_clear()
+    _session.cache_clear()
 
 
 class Switch:
@@ -126,7 +133,7 @@ class Story:
                     ram.accept_resource_share_invitation(resourceShareInvitationArn=one["resourceShareInvitationArn"])
 
     def opt_in(self) -> None:
-        self.backup(OWNER).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
+        self.backup(MANAGEMENT).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
 
     def vaults(self) -> None:
         owner = self.backup(OWNER)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local.refusals import refused
-from tests.local.story import LAG, OWNER, RECOVERY, REGION, SECURITY, Story, client
+from tests.local.story import LAG, MANAGEMENT, OWNER, RECOVERY, REGION, SECURITY, Story, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,10 +59,11 @@ def test_the_creator_request_id_makes_a_creation_repeatable(story: Story) -> Non
 
 
 def test_only_the_management_account_changes_global_settings(story: Story) -> None:
-    with refused("InvalidRequestException", "management account"):
-        story.backup(SECURITY).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
+    for member in (OWNER, SECURITY):
+        with refused("InvalidRequestException", "management account"):
+            story.backup(member).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
     with refused("InvalidParameterValueException", "isMpaEnabled"):
-        story.backup(OWNER).update_global_settings(GlobalSettings={"isMpaEnabled": "yes"})
+        story.backup(MANAGEMENT).update_global_settings(GlobalSettings={"isMpaEnabled": "yes"})
     story.opt_in()
     assert story.backup(SECURITY).describe_global_settings()["GlobalSettings"]["isMpaEnabled"] == "true"
     assert story.backup(RECOVERY).describe_global_settings()["GlobalSettings"]["isMpaEnabled"] == "false"

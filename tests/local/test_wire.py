@@ -84,8 +84,8 @@ def test_the_caller_is_the_account_in_the_access_key(story: Story) -> None:
 
 
 def test_an_operation_not_provided_is_named(story: Story) -> None:
-    with refused("UnsupportedLocally", "backup:ListBackupPlans") as raised:
-        story.backup().list_backup_plans()
+    with refused("UnsupportedLocally", "backup:ListReportPlans") as raised:
+        story.backup().list_report_plans()
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from local.aws.backup.access import Access
 from local.aws.backup.events import Events
+from local.aws.backup.plans import Plans
 from local.aws.backup.points import Points
 from local.aws.backup.protect import Protect
 from local.aws.backup.rates import Rates
@@ -29,6 +30,7 @@ class Backup:
         parts = (
             vaults,
             Access(state, vaults, mpa),
+            Plans(state),
             Points(state),
             Protect(state, events),
             Restores(state, events),

@@ -26,6 +26,7 @@ class Vaults:
         self._events = events
         self._global: dict[str, dict[str, str]] = {}
         self._opt_in: dict[tuple[str, str], dict[str, bool]] = {}
+        self._managed: dict[tuple[str, str], dict[str, bool]] = {}
 
     def create_backup_vault(self, caller: Caller, params: Params) -> Params:
         """CreateBackupVault: a plain vault."""
@@ -128,12 +129,16 @@ class Vaults:
         return self._global.get(top, {}).get("isMpaEnabled") == "true"
 
     def update_region_settings(self, caller: Caller, params: Params) -> None:
-        """UpdateRegionSettings: opt-in by resource type."""
+        """UpdateRegionSettings: opt-in and full management by resource type."""
         self._opted(caller).update(params.get("ResourceTypeOptInPreference", {}))
+        self._managed_types(caller).update(params.get("ResourceTypeManagementPreference", {}))
 
     def describe_region_settings(self, caller: Caller, _params: Params) -> Params:
-        """DescribeRegionSettings. Everything is opted in until changed."""
-        return {"ResourceTypeOptInPreference": dict(self._opted(caller))}
+        """DescribeRegionSettings. Everything is opted in until changed; preferences change nothing here."""
+        return {
+            "ResourceTypeOptInPreference": dict(self._opted(caller)),
+            "ResourceTypeManagementPreference": dict(self._managed_types(caller)),
+        }
 
     def get_supported_resource_types(self, _caller: Caller, _params: Params) -> Params:
         """GetSupportedResourceTypes: those provided here."""
@@ -148,6 +153,9 @@ class Vaults:
 
     def _opted(self, caller: Caller) -> dict[str, bool]:
         return self._opt_in.setdefault((caller.account, caller.region), dict.fromkeys(FAMILIES, True))
+
+    def _managed_types(self, caller: Caller) -> dict[str, bool]:
+        return self._managed.setdefault((caller.account, caller.region), {})
 
     def _tags(self, caller: Caller, arn: str) -> dict[str, str]:
         for vault in self._state.vaults_of(caller):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from local.aws.errors import AwsError, not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.aws.context import Context
     from local.aws.model import Params
     from local.aws.wire import Caller
@@ -18,6 +20,8 @@ class IdentitySources:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sources: dict[str, dict[str, Any]] = {}
+        self.is_used: Callable[[str], bool] = lambda _arn: False
+        """Whether a team has approvers of a source; teams answer it."""
 
     def arn(self, account: str) -> str | None:
         """The ARN of the account's identity source, if it has one."""
@@ -45,12 +49,22 @@ class IdentitySources:
 
     def get_identity_source(self, caller: Caller, params: Params) -> Params:
         """GetIdentitySource."""
-        source = self._sources.get(caller.account)
-        if source is None or source["IdentitySourceArn"] != params["IdentitySourceArn"]:
-            raise not_found(f"Identity source {params['IdentitySourceArn']}")
-        return source
+        return self._own(caller, params)
+
+    def delete_identity_source(self, caller: Caller, params: Params) -> None:
+        """DeleteIdentitySource: refused while a team's approvers come from it (inferred)."""
+        arn = self._own(caller, params)["IdentitySourceArn"]
+        if self.is_used(arn):
+            raise AwsError("ConflictException", f"Identity source {arn} is used by an approval team.", status=409)
+        del self._sources[caller.account]
 
     def list_identity_sources(self, caller: Caller, _params: Params) -> Params:
         """ListIdentitySources."""
         source = self._sources.get(caller.account)
         return {"IdentitySources": [source] if source else []}
+
+    def _own(self, caller: Caller, params: Params) -> dict[str, Any]:
+        source = self._sources.get(caller.account)
+        if source is None or source["IdentitySourceArn"] != params["IdentitySourceArn"]:
+            raise not_found(f"Identity source {params['IdentitySourceArn']}")
+        return source

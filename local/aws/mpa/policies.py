@@ -22,10 +22,18 @@ _DOCUMENT = json.dumps(
         "Version": "2012-10-17",
         "Statement": [
             {
+                "Sid": "VaultOwnerPermissions",
                 "Effect": "Allow",
-                "Action": "mpa:StartSession",
+                "Principal": "*",
+                "Action": ["mpa:StartSession", "mpa:CancelSession"],
                 "Resource": "*",
-                "Condition": {"StringLike": {"mpa:RequestedOperation": "backup:*RestoreAccessBackupVault"}},
+                "Condition": {
+                    "StringEquals": {
+                        "mpa:RequestedOperation": "backup:RevokeRestoreAccessBackupVault",
+                        "mpa:ProtectedResourceAccount": "${aws:PrincipalAccount}",
+                    },
+                    "Bool": {"aws:ViaAWSService": "true"},
+                },
             }
         ],
     }
@@ -47,7 +55,7 @@ class Policies:
         return {"PolicyVersions": [_version()]}
 
     def get_policy_version(self, _caller: Caller, params: Params) -> Params:
-        """GetPolicyVersion, by number or $DEFAULT. The document's text is inferred."""
+        """GetPolicyVersion, by number or $DEFAULT; the document as the Backup guide's administrator tasks show it."""
         if params["PolicyVersionArn"] not in VERSIONS:
             raise not_found(f"Policy version {params['PolicyVersionArn']}")
         return {"PolicyVersion": _version() | {"Document": _DOCUMENT}}

@@ -36,6 +36,7 @@ class Teams:
         self._mail = mail
         self._is_shared = is_shared
         self._teams: dict[str, Team] = {}
+        sources.is_used = self._has_approvers_of
         self.sessions: Sessions
 
     def create_approval_team(self, caller: Caller, params: Params) -> Params:
@@ -240,6 +241,9 @@ class Teams:
         if len(identities) < MIN_APPROVERS:
             raise AwsError("ValidationException", f"A team needs at least {MIN_APPROVERS} approvers.")
         return {identity: Approver(self._context.ids.hex(16), source or "") for identity in identities}
+
+    def _has_approvers_of(self, source_arn: str) -> bool:
+        return any(one.source_arn == source_arn for team in self._teams.values() for one in team.approvers.values())
 
     def _owned(self, caller: Caller, arn: str) -> Team:
         team = self.readable(caller, arn)
