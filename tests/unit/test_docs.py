@@ -17,11 +17,14 @@ from airlift_cli.main import app
 from botocore import xform_name
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("events/*.md")])
+DOCUMENTS = sorted(path for folder in ("", "docs/**/", "events/", "accounts/") for path in ROOT.glob(f"{folder}*.md"))
 CHECKLIST = (ROOT / "docs/real-aws-checklist.md").read_text()
 ROWS = [line for line in CHECKLIST.splitlines() if line.startswith("| ") and " how to verify " not in line]
 _GLOBAL = {"region", "query", "output", "profile"}
 _SERVICES = {"s3api": "s3"}
+# What the aws CLI has of its own: commands, and an option that it calls otherwise.
+_OWN_COMMANDS = [["cloudformation", "deploy"], ["s3", "cp"]]
+_RENAMED = {"endpoint": "notification-endpoint"}
 
 
 def _names(document: Path) -> str:
@@ -46,8 +49,8 @@ def _code(document: Path) -> list[str]:
 
 
 def _commands(document: Path, program: str) -> list[list[str]]:
-    code = (line for line in _code(document) if line.startswith(f"{program} "))
-    return [shlex.split(line, comments=True) for line in code]
+    code = (part.strip() for line in _code(document) for part in line.split(" && "))
+    return [shlex.split(part, comments=True) for part in code if part.startswith(f"{program} ")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
@@ -108,11 +111,14 @@ def test_aws_commands_are_as_botocore_knows_them(document: Path) -> None:
     session = botocore.session.get_session()
     for command in _commands(document, "aws"):
         _, service, operation, *arguments = command
+        if [service, operation] in _OWN_COMMANDS:
+            continue
         model = session.get_service_model(_SERVICES.get(service, service))
         known = {xform_name(name, "-"): name for name in model.operation_names}
         assert operation in known, " ".join(command)
         shape = model.operation_model(known[operation]).input_shape
-        options = {xform_name(name, "-") for name in (shape.members if shape else {})} | _GLOBAL
+        members = {xform_name(name, "-") for name in (shape.members if shape else {})}
+        options = {_RENAMED.get(name, name) for name in members} | _GLOBAL
         given = {word[2:] for word in arguments if word.startswith("--")}
         assert given <= options, " ".join(command)
 
@@ -129,6 +135,13 @@ def test_airlift_commands_exist(document: Path) -> None:
             elif word.startswith("--"):
                 options = common | {option for parameter in current.params for option in parameter.opts}
                 assert word in options, " ".join(command)
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "samconfig.toml"], ids=_names)
+def test_every_deployment_that_is_documented_is_preceded_by_the_check(path: Path) -> None:
+    text = path.read_text().replace("\\\n", " ")
+    for deployment in re.findall(r"^.*\bsam deploy --.*$", text, re.MULTILINE):
+        assert re.search(r"airlift deploy-check --region (\S+) +&& +sam deploy --region \1\b", deployment), deployment
 
 
 def test_the_guide_explains_every_parameter_of_the_template() -> None:
