@@ -155,8 +155,8 @@ class _RawBody(io.BytesIO):
 class Answers(Protocol):
     """What `install_botocore` needs of a front; a stand-in lets clients outlive one."""
 
-    def handle(self, request: Request, /) -> Response:
-        """The service's answer. Raises ConnectionDropped."""
+    def handle(self, request: Request, /) -> Response | None:
+        """The service's answer; None lets the request pass on. Raises ConnectionDropped."""
 
 
 def install_botocore(front: Answers, services: Sequence[str] = ("backup", "mpa", "ram")) -> Callable[[], None]:
@@ -188,6 +188,8 @@ def install_botocore(front: Answers, services: Sequence[str] = ("backup", "mpa",
             )
         except ConnectionDropped:
             raise ConnectionClosedError(endpoint_url=request.url) from None
+        if answer is None:
+            return None
         sent_to, request.url = request.url, _ANSWERED
         return AWSResponse(sent_to, answer.status, answer.headers, _RawBody(answer.body))  # type: ignore[arg-type]
 

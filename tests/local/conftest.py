@@ -40,3 +40,4 @@ def story(switch: Switch) -> Iterator[Story]:
         )
         made.append(Story(switch.world, clock, settings))
         yield made[0]
+    switch.world = None

@@ -59,12 +59,12 @@ def forget_clients() -> None:
 
 
 class Switch:
-    """The front of whichever story is being told."""
+    """The front of whichever story is being told; between stories requests pass on."""
 
-    world: World
+    world: World | None = None
 
-    def handle(self, request: Request) -> Response:
-        return self.world.front.handle(request)
+    def handle(self, request: Request) -> Response | None:
+        return self.world.front.handle(request) if self.world else None
 
 
 @dataclass

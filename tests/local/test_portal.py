@@ -205,6 +205,19 @@ def test_every_ending_is_told(story: Story, ana: Visitor, how: str, expected: st
     assert "/approve" not in ana.page
 
 
+def test_people_are_called_by_their_names(story: Story, ana: Visitor) -> None:
+    story.world.portal.names["ana"] = "Ana <Lund>"
+    ana.get("/mail/3/approve")
+    assert "Approve as Ana &lt;Lund&gt;" in ana.page
+    ana.get("/sign-in")
+    assert [re.sub("<[^>]+>", "", one) for one in re.findall(r"Sign in as (.*)</span>", ana.page)] == [
+        "Ana &lt;Lund&gt;",
+        "ben",
+        "cho",
+    ]
+    assert ana.send("/sign-in", approver="ana") == 303
+
+
 def test_invitations_are_answered(story: Story, pages: Pages) -> None:
     team = story.team()
     visitor = Visitor(pages)
