@@ -149,8 +149,8 @@ def _record_endings(
             logger.info("Recorded meanwhile", extra={"vault": arn})
 
 
-def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -> None:
-    """Withdraws a request that people may still vote on, as far as AWS allows.
+def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -> str:
+    """Withdraws a request that people may still vote on, as far as AWS allows; says what came of it, if there is one.
 
     CancelSession is documented for the team's owner; that the requester may call it is inferred from the IAM actions
     that AWS lists for requesters (multipartyapproval.html).
@@ -159,7 +159,7 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
         "sessionArn" in vault and "grantedAt" not in vault and vault.get("sessionStatus") in ("PENDING", "UNKNOWN")
     )
     if not pending:
-        return
+        return ""
     try:
         client("mpa", MPA_REGION).cancel_session(SessionArn=vault["sessionArn"])
     except (ClientError, *NO_ANSWER) as error:
@@ -167,7 +167,9 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
     else:
         text = "The pending request was withdrawn."
     arn = vault["sourceBackupVaultArn"]
-    ledger.write(entry(recovery_id, now(), "withdrawn", text, vault=arn), holder=holder)
+    withdrawn = Update(vault_key(recovery_id, arn), {"sessionStatus": "WITHDRAWN"})
+    ledger.write(withdrawn, entry(recovery_id, now(), "withdrawn", text, vault=arn), holder=holder)
+    return f"{arn}: {text}"
 
 
 def _close(
@@ -191,8 +193,7 @@ def _close(
     ending = problem or overall(endings)
     at = now()
     _record_endings(ledger, recovery_id, holder, vaults, endings)
-    for vault in vaults:
-        _withdraw(ledger, recovery_id, holder, vault)
+    withdrawn = [text for vault in vaults if (text := _withdraw(ledger, recovery_id, holder, vault))]
     document = summary(ledger, recovery, vaults, endings, ending, at)
     key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
     client("s3").put_object(
@@ -205,7 +206,14 @@ def _close(
     pk, _ = recovery_key(recovery_id)
     where = f"s3://{setting('EVIDENCE_BUCKET')}/{key}"
     title = f"Airlift {recovery_id}: {ending.name}"
-    told = notice(pk, at, f"closed#{execution_arn}", title, message(document, where), f"airlift status {recovery_id}")
+    told = notice(
+        pk,
+        at,
+        f"closed#{execution_arn}",
+        title,
+        "\n".join([message(document, where), *withdrawn]),
+        f"airlift status {recovery_id}",
+    )
     ended = {"state": "ENDED", "outcome": ending.name, "cause": ending.cause, "endedAt": stamp(at), "reportKey": key}
     last = keyed(last_key(holder.account), recoveryId=recovery_id, outcome=ending.name, endedAt=stamp(at))
     ledger.write(

@@ -39,8 +39,8 @@ def deliver(ledger: Ledger, pk: str) -> None:
     unsent = [record for record in ledger.query(pk, notice_key(pk, "")[1]) if "sentAt" not in record]
     for record in sorted(unsent, key=lambda r: str(r["at"])):
         try:
-            _publish(setting("PEOPLE_TOPIC_ARN"), record, _plain(record))
-            _publish(setting("CHAT_TOPIC_ARN"), record, _for_chat(pk, record))
+            _publish(setting("PEOPLE_TOPIC_ARN"), record, plain(record))
+            _publish(setting("CHAT_TOPIC_ARN"), record, for_chat(pk, record))
         except (ClientError, *NO_ANSWER) as error:
             metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1)
             logger.error("A notice could not be published; it is tried again", extra={"reason": str(error)})
@@ -54,12 +54,13 @@ def _publish(topic_arn: str, record: Record, message: str) -> None:
     client("sns").publish(TopicArn=topic_arn, Subject=subject, Message=message)
 
 
-def _plain(record: Record) -> str:
+def plain(record: Record) -> str:
+    """The notice as text for people, with its id and time."""
     text = f"{record['title']}\n\n{record['text']}\n\nNext step: {record['nextStep']}"
     return f"{text}\nNotice {record['noticeId']}, {record['at']}"
 
 
-def _for_chat(pk: str, record: Record) -> str:
+def for_chat(pk: str, record: Record) -> str:
     """The custom notification schema of Amazon Q Developer in chat applications.
 
     docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html: `version`, `source` and `content.description` are

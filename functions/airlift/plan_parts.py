@@ -94,7 +94,7 @@ class Approval(Document):
 
     requests_after_expiry: Annotated[int, Field(ge=0, le=5)] = 1
     cool_down_minutes: Annotated[int, Field(ge=0, le=10080)] = 60
-    """After a rejection or expiry, events start no new request for so long; people may."""
+    """After any ending of a recovery of the account, events only tell people for so long; people may start."""
 
 
 class Points(Document):

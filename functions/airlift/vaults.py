@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, merge, recovery_key, vault_key
 from airlift.notify import deliver, notice
@@ -103,7 +104,12 @@ class VaultWork:
     def end(self, name: str, cause: str) -> None:
         """Records the ending: `VaultRecovered` or the name of an error."""
         at = now()
+        told = []
+        if name not in (VAULT_RECOVERED, ACCESS_OPEN):
+            text, _, step = cause.partition(" Next step: ")
+            told.append(self.notice(f"ended#{stamp(at)}", f"{self.vault_arn.rpartition(':')[2]}: {name}", text, step))
         self.ledger.write(
+            *told,
             self.update(
                 state="ENDED",
                 ending={"name": name, "cause": cause, "at": stamp(at)},
