@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airlift.notify import _for_chat, _plain, notice
+from airlift.notify import for_chat, notice, plain
 
 from airlift_cli.words import shown
 
@@ -81,8 +81,8 @@ def send(stack: Stack, at: datetime) -> Sent:
     pk, title = f"TEST#{mark}", f"Airlift test {mark}"
     record = dict(notice(pk, at, mark, title, _TEXT, "tell whoever announced the test that it arrived.").record)
     forms = (
-        ("people", stack["PeopleTopicArn"], _plain(record)),
-        ("chat", stack["ChatTopicArn"], _for_chat(pk, record)),
+        ("people", stack["PeopleTopicArn"], plain(record)),
+        ("chat", stack["ChatTopicArn"], for_chat(pk, record)),
     )
     for _, arn, message in forms:
         sns.publish(TopicArn=arn, Subject=title, Message=message)
