@@ -33,6 +33,10 @@ class Portal:
         """What people are called, by identity id: IAM Identity Center's directory, which MPA itself never shows."""
         self.mpa: Mpa
 
+    def name_of(self, identity: str) -> str:
+        """What a person is called; the identity id itself if nobody said."""
+        return self.names.get(identity, identity)
+
     def accept_invitation(self, team_arn: str, approver: str) -> None:
         """Accept to be an approver. Raises AwsError if no invitation is open."""
         with self._lock:

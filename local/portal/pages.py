@@ -56,7 +56,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"base": BASE, "name_of": name_of}
+        self._templates.globals |= {"base": BASE, "name_of": name_of, "person": self._portal.name_of}
         self._templates.filters |= {"moment": _moment, "iso": _iso, "left": self._left}
         self._routes: tuple[tuple[str, str, Callable[..., Response]], ...] = (
             ("GET", r"/?", self._home),
@@ -151,7 +151,7 @@ class Pages:
     def _decide(self, visit: Visit, _form: dict[str, str], number: str, decision: str) -> Response:
         item = self._known(number)
         if visit.approver != item.to:
-            raise Refused(403, f"Only {item.to} can answer this.")
+            raise Refused(403, f"Only {item.name} can answer this.")
         doors: dict[tuple[str, str], Callable[[], None]] = {
             ("invitation", "accept"): lambda: self._portal.accept_invitation(item.facts["arn"], item.to),
             ("invitation", "decline"): lambda: self._portal.reject_invitation(item.facts["arn"], item.to),

@@ -58,11 +58,15 @@ _VOTED = {
 
 @dataclass(frozen=True)
 class Item:
-    """One mail and what it is about. `decisions` are the answers its addressee can give now, in order."""
+    """One mail and what it is about. `decisions` are the answers its addressee can give now, in order.
+
+    `to` is an identity id, `name` what that person is called.
+    """
 
     number: int
     kind: str
     to: str
+    name: str
     sent: float
     expires: float
     title: str
@@ -78,9 +82,10 @@ class Reading:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
 
-    def approvers(self) -> list[str]:
-        """Whoever was ever written to, by name."""
-        return sorted({mail["to"] for mail in self._portal.outbox})
+    def approvers(self) -> dict[str, str]:
+        """Whoever was ever written to: identity id -> name, by name."""
+        people = {mail["to"]: self._portal.name_of(mail["to"]) for mail in self._portal.outbox}
+        return dict(sorted(people.items(), key=lambda person: person[1]))
 
     def item(self, number: int) -> Item | None:
         """What a mail is about; None if there is no such mail."""
@@ -101,6 +106,7 @@ def _invitation(portal: Portal, number: int, mail: Mapping[str, Any]) -> Item:
         number,
         mail["kind"],
         mail["to"],
+        portal.name_of(mail["to"]),
         mail["sent"],
         mail["expires"],
         f"Invitation to the approval team {name_of(mail['teamArn'])}",
@@ -138,6 +144,7 @@ def _request(portal: Portal, number: int, mail: Mapping[str, Any]) -> Item:
         number,
         mail["kind"],
         mail["to"],
+        portal.name_of(mail["to"]),
         mail["sent"],
         mail["expires"],
         title.format(resource=name_of(session["ProtectedResourceArn"]), account=session["RequesterAccountId"]),

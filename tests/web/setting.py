@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from local.cloud.running import Cloud
 
-APPROVERS = ("ana", "ben", "cho")
+APPROVERS = {
+    "ana": "4a6b1c20-0001-70aa-8f00-0a1b2c3d4e5f",
+    "ben": "4a6b1c20-0002-70aa-8f00-0a1b2c3d4e5f",
+    "cho": "4a6b1c20-0003-70aa-8f00-0a1b2c3d4e5f",
+}
+"""What people are called, and their user ids in IAM Identity Center."""
 _POLICY = "arn:aws:mpa:::aws:policy/backup.amazonaws.com/CreateRestoreAccessVault/$DEFAULT"
 
 
@@ -28,6 +33,7 @@ class Setting:
         center = {"InstanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "Region": REGION}
         made = self._mpa.create_identity_source(IdentitySourceParameters={"IamIdentityCenter": center})
         self._source = made["IdentitySourceArn"]
+        cloud.door("portal/names", {identity: name for name, identity in APPROVERS.items()})
         cloud.client("backup", MANAGEMENT).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
 
     def invite(self, name: str) -> str:
@@ -36,7 +42,9 @@ class Setting:
             Name=name,
             Description="Approves access to production's air-gapped backups",
             ApprovalStrategy={"MofN": {"MinApprovalsRequired": 2}},
-            Approvers=[{"PrimaryIdentityId": who, "PrimaryIdentitySourceArn": self._source} for who in APPROVERS],
+            Approvers=[
+                {"PrimaryIdentityId": who, "PrimaryIdentitySourceArn": self._source} for who in APPROVERS.values()
+            ],
             Policies=[{"PolicyArn": _POLICY}],
         )
         return str(made["Arn"])
@@ -75,7 +83,7 @@ class Setting:
     def _team(self) -> str:
         """A team that is active and shared with production and recovery."""
         team = self.invite("recovery")
-        for who in APPROVERS:
+        for who in APPROVERS.values():
             self.cloud.door("portal/accept", {"teamArn": team, "approver": who})
         self._share(team)
         return team

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cloud.running import ROOT
+from tests.web.setting import APPROVERS
 
 if TYPE_CHECKING:
     from tests.web.browser import Browser
@@ -29,7 +30,7 @@ def pages(setting: Setting) -> dict[str, str]:
     _vote(setting, "voted", {"ana": "APPROVE"})
     setting.ask("production-airgapped", COMMENT)
     setting.invite("finance-recovery")
-    mails = [mail | {"number": number} for number, mail in enumerate(setting.mails()) if mail["to"] == "ana"]
+    mails = [mail | {"number": number} for number, mail in enumerate(setting.mails()) if mail["to"] == APPROVERS["ana"]]
     requests = [mail["number"] for mail in mails if mail["kind"] == "request"]
     invitation = mails[-1]["number"]
     ended, voted, asked = requests[-3:]
@@ -50,7 +51,7 @@ def pages(setting: Setting) -> dict[str, str]:
 def _vote(setting: Setting, vault: str, votes: dict[str, str]) -> None:
     session = next(mail["sessionArn"] for mail in setting.mails() if mail.get("resourceArn", "").endswith(f":{vault}"))
     for who, decision in votes.items():
-        setting.cloud.door("portal/vote", {"sessionArn": session, "approver": who, "decision": decision})
+        setting.cloud.door("portal/vote", {"sessionArn": session, "approver": APPROVERS[who], "decision": decision})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
