@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 or newer and make. Everything else comes from the locks in requirements/.
 #
 #   make venv     .venv, with the `airlift` command in .venv/bin
-#   make demo     the staged incident on this machine; VOTE=me asks you for the approvers' votes
+#   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser
 #   make test     all tests but those that need a browser
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
 #   make check    formatting, types, template, workflows

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from local.cloud import comparing, deploy, story
-from local.cloud.running import RECOVERY, WORK, Cloud
+from local.cloud.running import ORGANIZATION, RECOVERY, TEAM_REGION, WORK, Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,24 +82,27 @@ class Demo:
             told.vote(session, approver)
 
     def vote_by_hand(self, told: Story) -> None:
-        """Ask the person at the keyboard for each approver's vote until it is decided."""
+        """Ask the person at the keyboard for each approver's vote until it is decided, here or in the portal."""
         session = self.request(told)
         mail = told.requests()[0]
         self.console.print(
-            f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n",
+            f"\nMail to the approvers: {mail['requesterComment']}\nVault: {mail['resourceArn']}\n"
+            f"The approvers can vote in their portal too: {self.cloud.portal}\n",
             markup=False,
             highlight=False,
         )
-        given: list[str] = []
-        for approver in story.APPROVERS:
-            if given.count("APPROVE") == 2 or given.count("REJECT") == 2:
+        mpa = self.cloud.client("mpa", ORGANIZATION, TEAM_REGION)
+        for number, approver in enumerate(story.APPROVERS, 1):
+            if mpa.get_session(SessionArn=session)["Status"] != "PENDING":
                 return
             answer = ""
             while answer not in _ANSWERS:
                 answer = self.console.input(f"You are {approver}. [b]a[/]pprove or [b]r[/]eject? ").strip().lower()[:1]
-            told.vote(session, approver, _ANSWERS[answer])
-            given.append(_ANSWERS[answer])
-            self._seen(len(given))
+            try:
+                told.vote(session, approver, _ANSWERS[answer])
+            except RuntimeError as refused:  # whoever votes in the portal meanwhile is first
+                self.console.print(f"Not counted: {refused}", markup=False)
+            self._seen(number)
             self.airlift("watch", "--once")
 
     def _seen(self, votes: int) -> None:
@@ -129,8 +132,8 @@ class Demo:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; 0 only if everything came back as it was before the attack."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--vote", choices=["me"], help="ask for the approvers' votes here")
-    by_hand = parser.parse_args(arguments).vote == "me"
+    parser.add_argument("--vote", choices=["me", "page"], help="ask for the approvers' votes here, or in the browser")
+    voting = parser.parse_args(arguments).vote
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     with Cloud(behind_days=story.BEHIND_DAYS) as cloud:
@@ -139,8 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = demo.prepare()
         told.send_finding()
         demo.say("GuardDuty's finding arrives from the account that gathers findings. Now: airlift watch")
-        if by_hand:
+        if voting == "me":
             demo.vote_by_hand(told)
+        elif voting == "page":
+            demo.say(f"Vote as two of the approvers: {cloud.portal}")
         else:
             _beside(lambda: demo.vote_by_themselves(told))
         demo.airlift("watch", "--wait", "--interval", "0.5")
