@@ -22,8 +22,8 @@ _OPEN = ("PENDING", "UNKNOWN", None)
 """What the ledger says of a session that may be open; None before it was read."""
 
 NEXT_STEP = (
-    "wait for the end (`airlift watch`), or `airlift stop RECOVERY_ID`, which withdraws the request; then check again. "
-    "AWS Backup opens a vault with the rights that the requesting role has when the last vote comes."
+    "wait for the end (`airlift watch`) or the deadline; `airlift stop RECOVERY_ID` ends what runs and withdraws its "
+    "requests. Then check again. AWS Backup opens a vault with the rights that the requesting role has at the last vote."
 )
 
 
