@@ -184,7 +184,7 @@ def _quiet_since(work: VaultWork, items: list[Record]) -> str:
 def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
     held = [item for item in items if item["state"] == "held"]
     if work.vault.get("accessLost"):
-        work.at_end = next_request(work)
+        work.at_end = next_request(work.vault)
         raise VaultAccessRevoked(
             f"The restore-access vault of {work.vault_arn} is gone; {len(held)} resource(s) were not started.",
             f"check that this was meant; `airlift resume {work.recovery_id}` asks for access anew.",

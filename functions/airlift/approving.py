@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from airlift.access import Access, ending, read_access, seconds_to_wait
 from airlift.aws import MPA_REGION, client
 from airlift.endings import ACCESS_OPEN
-from airlift.ledger import Change, Put, keyed, merge, vote_key
+from airlift.ledger import Change, Put, Record, keyed, merge, vote_key
 from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.timeline import entry
@@ -48,12 +48,12 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
         return {"next": "request", "waitSeconds": 0}
     error = ending(access, work.vault_arn, work.recovery_id)
     if error:
-        work.at_end = next_request(work)
+        work.at_end = next_request(work.vault)
         raise error
     return {"next": "wait", "waitSeconds": wait}
 
 
-def next_request(work: VaultWork) -> dict[str, Any]:
+def next_request(vault: Record) -> dict[str, Any]:
     """What makes the next request, after an expiry or by a resume, a new one with a name of its own."""
     gone = (
         "restoreAccessBackupVaultName",
@@ -64,13 +64,13 @@ def next_request(work: VaultWork) -> dict[str, Any]:
         "sessionArn",
         "reminded",
     )
-    return {"request": work.vault.get("request", 1) + 1, **dict.fromkeys(gone)}
+    return {"request": vault.get("request", 1) + 1, **dict.fromkeys(gone)}
 
 
 def _ask_anew(work: VaultWork, request: int) -> None:
     text = f"The request expired; request {request} follows, as the plan allows"
     work.ledger.write(
-        work.update(**next_request(work)),
+        work.update(**next_request(work.vault)),
         entry(work.recovery_id, now(), "request", text, vault=work.vault_arn),
         holder=work.holder,
     )
@@ -136,7 +136,8 @@ def _standing(access: Access) -> str:
 
 def _reminder_due(work: VaultWork, access: Access, at: datetime) -> float | None:
     """The latest of the plan's fractions of the session's time that has passed and nobody was reminded at yet."""
-    if access.expires_at is None:
+    enough = access.threshold is not None and access.approvals >= access.threshold
+    if access.expires_at is None or enough:
         return None
     asked = parse_time(work.vault["requestedAt"])
     passed = (at - asked) / (access.expires_at - asked)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from airlift.approving import next_request
 from airlift.aws import MPA_REGION, client
 from airlift.endings import Ending, overall, vault_endings, with_next_step
 from airlift.ledger import (
@@ -24,11 +26,12 @@ from airlift.ledger import (
     vault_key,
 )
 from airlift.lock import freeing
-from airlift.notify import deliver, notice
+from airlift.notify import deliver_or_retry, notice
 from airlift.report import message, summary
+from airlift.requesting import describe
 from airlift.runtime import NO_ANSWER, account_of, logger, setting
 from airlift.timeline import entry
-from airlift.values import now, stamp
+from airlift.values import now, safe_text, stamp
 
 _STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
 
@@ -155,20 +158,25 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
     CancelSession is documented for the team's owner; that the requester may call it is inferred from the IAM actions
     that AWS lists for requesters (multipartyapproval.html).
     """
-    pending = (
-        "sessionArn" in vault and "grantedAt" not in vault and vault.get("sessionStatus") in ("PENDING", "UNKNOWN")
-    )
-    if not pending:
+    name = vault.get("restoreAccessBackupVaultName")
+    if name is None or "grantedAt" in vault:
+        return ""
+    described = describe(name) or {}
+    session = described.get("MpaSessionArn") or vault.get("sessionArn")
+    if described.get("VaultState") != "CREATING" or session is None:
         return ""
     try:
-        client("mpa", MPA_REGION).cancel_session(SessionArn=vault["sessionArn"])
+        client("mpa", MPA_REGION).cancel_session(SessionArn=session)
     except (ClientError, *NO_ANSWER) as error:
-        text = f"The pending request could not be withdrawn ({error}); tell the approvers not to vote."
+        text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
     else:
         text = "The pending request was withdrawn."
     arn = vault["sourceBackupVaultArn"]
-    withdrawn = Update(vault_key(recovery_id, arn), {"sessionStatus": "WITHDRAWN"})
-    ledger.write(withdrawn, entry(recovery_id, now(), "withdrawn", text, vault=arn), holder=holder)
+    ledger.write(
+        Update(vault_key(recovery_id, arn), next_request(vault) | {"sessionStatus": "WITHDRAWN"}),
+        entry(recovery_id, now(), "withdrawn", text, vault=arn),
+        holder=holder,
+    )
     return f"{arn}: {text}"
 
 
@@ -179,8 +187,7 @@ def _close(
     holder = Holder(account_of(recovery_id), execution_arn)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
-        deliver(ledger, recovery_key(recovery_id)[0])
-        return {"outcome": recovery["outcome"], "cause": recovery["cause"], "recoveryId": recovery_id}
+        return _told(ledger, recovery)
     lock = ledger.get(lock_key(holder.account))
     if lock is None or lock["executionArn"] != execution_arn:
         cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
@@ -223,13 +230,22 @@ def _close(
         entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
         told,
     )
-    deliver(ledger, pk)
     logger.info("Recovery closed", extra={"outcome": ending.name})
+    return _told(ledger, recovery | ended)
+
+
+def _told(ledger: Ledger, recovery: Record) -> dict[str, Any]:
+    """The execution's output, when all notices are out; the same however often the step is repeated."""
+    pk, _ = recovery_key(recovery["recoveryId"])
+    deliver_or_retry(ledger, pk)
+    votes = ("vault", "approver", "response", "at")
     return {
-        "outcome": ending.name,
-        "cause": ending.cause,
-        "recoveryId": recovery_id,
-        "report": where,
-        "votes": document["votes"][:100],
-        "vaults": {arn: vault_ending.name for arn, vault_ending in endings.items()},
+        "outcome": recovery["outcome"],
+        "cause": recovery["cause"],
+        "recoveryId": recovery["recoveryId"],
+        "report": f"s3://{setting('EVIDENCE_BUCKET')}/{recovery['reportKey']}",
+        "votes": [{name: vote[name] for name in votes} for vote in islice(ledger.query(pk, "VOTE#"), 100)],
+        "vaults": {
+            vault["sourceBackupVaultArn"]: vault.get("ending", {}).get("name") for vault in ledger.query(pk, "VAULT#")
+        },
     }

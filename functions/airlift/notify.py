@@ -14,12 +14,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from airlift.aws import client
-from airlift.ledger import Ledger, Put, Record, Update, keyed, notice_key
-from airlift.runtime import NO_ANSWER, logger, metrics, setting
+from airlift.errors import Unavailable
+from airlift.ledger import Conflict, Ledger, Put, Record, Update, keyed, notice_key
+from airlift.runtime import NO_ANSWER, is_transient, logger, metrics, setting
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+_LEASE_SECONDS = 60
+"""For so long nobody else publishes a notice; only a crash between publishing and noting repeats it then."""
 
 
 def notice(pk: str, at: datetime, name: str, title: str, text: str, next_step: str) -> Put:
@@ -34,23 +38,46 @@ def notice(pk: str, at: datetime, name: str, title: str, text: str, next_step: s
     return Put(record)
 
 
-def deliver(ledger: Ledger, pk: str) -> None:
-    """Publishes the partition's notices that nobody has published yet, oldest first."""
+def deliver(ledger: Ledger, pk: str) -> bool:
+    """Publishes the partition's notices that nobody has published yet, oldest first.
+
+    Gives False if one is left that a later try may bring out; one that SNS refuses holds up no other.
+    """
     unsent = [record for record in ledger.query(pk, notice_key(pk, "")[1]) if "sentAt" not in record]
-    for record in sorted(unsent, key=lambda r: str(r["at"])):
-        try:
-            _publish(setting("PEOPLE_TOPIC_ARN"), record, plain(record))
-            _publish(setting("CHAT_TOPIC_ARN"), record, for_chat(pk, record))
-        except (ClientError, *NO_ANSWER) as error:
-            metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1)
-            logger.error("A notice could not be published; it is tried again", extra={"reason": str(error)})
-            return
-        ledger.write(Update((record["pk"], record["sk"]), {"sentAt": stamp(now())}))
+    return all(_send(ledger, record) for record in sorted(unsent, key=lambda r: str(r["at"])))
+
+
+def _send(ledger: Ledger, record: Record) -> bool:
+    """Publishes one notice to both topics, each noted by itself; False if it is to be tried again."""
+    key = (record["pk"], record["sk"])
+    leased = {"leaseUntil": now().timestamp() + _LEASE_SECONDS}
+    try:
+        ledger.write(Update(key, leased, only_if={"sentAt": None}, only_if_past={"leaseUntil": now().timestamp()}))
+    except Conflict:
+        return False  # somebody else publishes it just now
+    try:
+        for topic, form in (("PEOPLE_TOPIC_ARN", plain), ("CHAT_TOPIC_ARN", for_chat)):
+            if topic not in record:
+                _publish(setting(topic), record, form(record))
+                ledger.write(Update(key, {topic: stamp(now())}))
+    except (ClientError, *NO_ANSWER) as error:
+        metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1)
+        logger.error("A notice could not be published", extra={"reason": str(error), "notice": record["noticeId"]})
+        ledger.write(Update(key, {"leaseUntil": None}))
+        return not is_transient(error)
+    ledger.write(Update(key, {"sentAt": stamp(now()), "leaseUntil": None}))
+    return True
+
+
+def deliver_or_retry(ledger: Ledger, pk: str) -> None:
+    """Like `deliver`, for a step after which no other comes: raises `Unavailable`, so that the step is tried again."""
+    if not deliver(ledger, pk):
+        raise Unavailable("SNS does not take a notice now.", "none; it is tried again.")
 
 
 def _publish(topic_arn: str, record: Record, message: str) -> None:
-    """`Subject` is cut to the 100 ASCII characters that SNS takes."""
-    subject = str(record["title"]).encode("ascii", "replace").decode()[:100]
+    """`Subject` is brought into the 100 printable ASCII characters that SNS takes."""
+    subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in str(record["title"]))[:100]
     client("sns").publish(TopicArn=topic_arn, Subject=subject, Message=message)
 
 
@@ -60,7 +87,7 @@ def plain(record: Record) -> str:
     return f"{text}\nNotice {record['noticeId']}, {record['at']}"
 
 
-def for_chat(pk: str, record: Record) -> str:
+def for_chat(record: Record) -> str:
     """The custom notification schema of Amazon Q Developer in chat applications.
 
     docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html: `version`, `source` and `content.description` are
@@ -78,6 +105,6 @@ def for_chat(pk: str, record: Record) -> str:
         "source": "custom",
         "id": record["noticeId"],
         "content": content,
-        "metadata": {"threadId": pk.partition("#")[2], "summary": record["title"]},
+        "metadata": {"threadId": str(record["pk"]).partition("#")[2], "summary": record["title"]},
     }
     return json.dumps(document, ensure_ascii=False)

@@ -33,7 +33,7 @@ from airlift.ledger import (
     trigger_key,
 )
 from airlift.lock import running_holder, taking
-from airlift.notify import deliver, notice
+from airlift.notify import deliver_or_retry, notice
 from airlift.operator import act
 from airlift.plan_store import PlanVersion, newest_plan
 from airlift.recovery import LATEST, Wanted, first_sign, listing, new_recovery, recovery_id
@@ -76,6 +76,7 @@ def _receive_event(ledger: Ledger, execution_arn: str, event: Mapping[str, Any])
     decision = decide(incident, plan.plan)
     seen = ledger.get(trigger_key(decision.account, incident.trigger_id))
     if seen:
+        deliver_or_retry(ledger, lock_key(decision.account)[0])
         return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
     wanted = _wanted_by(incident, decision, execution_arn)
     if decision.allow == "request":
@@ -92,9 +93,8 @@ def _only_told(ledger: Ledger, wanted: Wanted, why: str) -> Outcome:
     try:
         ledger.write(Put(_memory(wanted, now())), notice(pk, now(), wanted.trigger_id, title, text, step))
     except Conflict:
-        deliver(ledger, pk)
         return _outcome("ignored", "This trigger was seen before.")
-    deliver(ledger, pk)
+    deliver_or_retry(ledger, pk)
     return _outcome("done", f"{text} Next step: {step}")
 
 

@@ -39,7 +39,9 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             work.ledger.write(
                 work.update(state="RESTORING", waitingFor="firstSign", waitingSince=stamp(now())),
                 entry(work.recovery_id, now(), "waiting", text, vault=work.vault_arn),
-                work.notice("first-sign", "a first sign is needed", text, _FIRST_SIGN.format(work.recovery_id)),
+                work.notice(
+                    f"first-sign#{stamp(now())}", "a first sign is needed", text, _FIRST_SIGN.format(work.recovery_id)
+                ),
                 holder=work.holder,
             )
         return {"next": "advance"}
@@ -49,7 +51,7 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             selection.add(page)
     except ClientError as error:
         if lost := _gone(work, error):
-            work.at_end = next_request(work)
+            work.at_end = next_request(work.vault)
             raise lost from error
         raise
     results = selection.results()
