@@ -82,7 +82,7 @@ def send(stack: Stack, at: datetime) -> Sent:
     record = dict(notice(pk, at, mark, title, _TEXT, "tell whoever announced the test that it arrived.").record)
     forms = (
         ("people", stack["PeopleTopicArn"], plain(record)),
-        ("chat", stack["ChatTopicArn"], for_chat(pk, record)),
+        ("chat", stack["ChatTopicArn"], for_chat(record)),
     )
     for _, arn, message in forms:
         sns.publish(TopicArn=arn, Subject=title, Message=message)

@@ -76,8 +76,8 @@ def deliver_or_retry(ledger: Ledger, pk: str) -> None:
 
 
 def _publish(topic_arn: str, record: Record, message: str) -> None:
-    """`Subject` is brought into the 100 printable ASCII characters that SNS takes."""
-    subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in str(record["title"]))[:100]
+    """`Subject` is brought into the printable ASCII characters, fewer than 100, that SNS takes."""
+    subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in str(record["title"]))[:99]
     client("sns").publish(TopicArn=topic_arn, Subject=subject, Message=message)
 
 
