@@ -58,11 +58,16 @@ class Response:
 
 Authorize = Callable[[Caller, str, Sequence[str]], None]
 Identify = Callable[[Mapping[str, str]], Caller]
+Guard = Callable[[Caller, str, Sequence[str], Params], None]
 Operation = Callable[[Caller, Params], Params | None]
 
 
 def allow_all(caller: Caller, action: str, resources: Sequence[str]) -> None:
     """The `authorize` hook of an embedding that checks no permissions."""
+
+
+def guard_nothing(caller: Caller, action: str, resources: Sequence[str], params: Params) -> None:
+    """The `guard` hook of an embedding without organizations."""
 
 
 def account_as_key(headers: Mapping[str, str]) -> Caller:
@@ -105,6 +110,7 @@ class Front:
     services: Mapping[str, Service]
     identify: Identify = account_as_key
     authorize: Authorize = allow_all
+    guard: Guard = guard_nothing
     faults: Faults = field(default_factory=Faults)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -130,7 +136,9 @@ class Front:
             raise AwsError("UnsupportedLocally", message, status=501)
         self.faults.strike(service, operation, params, after_effect=False)
         provider.admit(caller, operation)
-        self.authorize(caller, f"{service}:{operation}", provider.resources(caller, operation, params))
+        action, resources = f"{service}:{operation}", provider.resources(caller, operation, params)
+        self.guard(caller, action, resources, params)
+        self.authorize(caller, action, resources)
         answer = method(caller, params)
         self.faults.strike(service, operation, params, after_effect=True)
         return answer

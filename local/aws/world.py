@@ -13,7 +13,7 @@ from local.aws.mpa import Mpa
 from local.aws.portal import Portal
 from local.aws.ram import Ram
 from local.aws.settings import Settings
-from local.aws.wire import Authorize, Front, Identify, account_as_key, allow_all
+from local.aws.wire import Authorize, Front, Guard, Identify, account_as_key, allow_all, guard_nothing
 
 if TYPE_CHECKING:
     from local.clock import Clock
@@ -39,12 +39,14 @@ def build_world(
     settings: Settings | None = None,
     authorize: Authorize | None = None,
     identify: Identify = account_as_key,
+    guard: Guard = guard_nothing,
 ) -> World:
     """Make the local services.
 
     `clients(service, account, region)` gives a boto3 client of the emulator; `emit(account, region, event)` delivers
     an EventBridge event with its whole envelope, never while a lock is held; `authorize(caller, action,
-    resource_arns)` raises AccessDenied where the caller may not; `identify(headers)` tells who signed a request.
+    resource_arns)` raises AccessDenied where the caller may not; `identify(headers)` tells who signed a request;
+    `guard(caller, action, resource_arns, parameters)` raises AccessDenied where an organization's policies forbid it.
     """
     settings = settings or Settings()
     authorize = authorize or allow_all
@@ -56,5 +58,5 @@ def build_world(
     portal.mpa = mpa
     backup = Backup(context, mpa)
     services = {"backup": backup.service, "mpa": mpa.service, "ram": ram.service}
-    front = Front(services, identify, authorize, faults, context.lock)
+    front = Front(services, identify, authorize, guard, faults, context.lock)
     return World(front, backup, mpa, ram, doors, portal, faults)

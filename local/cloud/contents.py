@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from local.cloud.running import Cloud
 
 ITEMS, DOCUMENTS, BLOCKS = 3000, 60, 256 * 1024
+TAG = {"Key": "airlift", "Value": "protected"}
+"""What the backup plan selects by (accounts/3-vault-account)."""
+
 _PREFIXES = ("invoices/2026/10", "invoices/2026/11", "reports/quarter 3", "фото", "日本/東京", "a+b & c", "plain")
 
 
@@ -58,6 +61,7 @@ class Table:
         self.arn: str = self._client.create_table(
             TableName=self.name,
             BillingMode="PAY_PER_REQUEST",
+            Tags=[TAG],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()],
             KeySchema=keys,
             GlobalSecondaryIndexes=[
@@ -110,6 +114,7 @@ class Bucket:
         self._client = cloud.client("s3", PRODUCTION)
         where = {"LocationConstraint": REGION}
         self._client.create_bucket(Bucket=self.name, CreateBucketConfiguration=where)
+        self._client.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": [TAG]})
         self._client.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
         _each(lambda number: self._put(number, "first"), range(DOCUMENTS))
 
@@ -158,7 +163,7 @@ class Volume:
     def __init__(self, cloud: Cloud) -> None:
         self.name = "ledger-disk"
         self._cloud = cloud
-        tags = [{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": self.name}]}]
+        tags = [{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": self.name}, TAG]}]
         made = cloud.client("ec2", PRODUCTION).create_volume(
             AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True, TagSpecifications=tags
         )
@@ -190,7 +195,7 @@ class Files:
         self.name = "shared-files"
         self._cloud = cloud
         made = cloud.client("efs", PRODUCTION).create_file_system(
-            CreationToken=self.name, Encrypted=True, Tags=[{"Key": "Name", "Value": self.name}]
+            CreationToken=self.name, Encrypted=True, Tags=[{"Key": "Name", "Value": self.name}, TAG]
         )
         self._id = made["FileSystemId"]
         self.arn = f"arn:aws:elasticfilesystem:{REGION}:{PRODUCTION}:file-system/{self._id}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local.cloud import comparing, deploy, story
+from local.cloud import accounts, comparing, deploy, story
 from local.cloud.running import ORGANIZATION, RECOVERY, TEAM_REGION, WORK, Cloud
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Demo:
 
     def _after(self, deployed: Future[None], told: Story) -> None:
         deployed.result()
-        story.forward_findings(self.cloud)
+        accounts.forward_findings(self.cloud)
         self.say("airlift plan deploy: the plan is checked here, then by AppConfig's validator in the stack")
         deploy.deploy_plan(self.cloud, told.plan(WORK / "plan.yaml"))
 
@@ -77,7 +77,7 @@ class Demo:
     def vote_by_themselves(self, told: Story) -> None:
         """Two of the three approvers say yes, a few seconds apart."""
         session = self.request(told)
-        for approver, pause in zip(story.APPROVERS, (2.0, 2.0), strict=False):
+        for approver, pause in zip(accounts.APPROVERS, (2.0, 2.0), strict=False):
             time.sleep(pause)
             told.vote(session, approver)
 
@@ -92,12 +92,16 @@ class Demo:
             highlight=False,
         )
         mpa = self.cloud.client("mpa", ORGANIZATION, TEAM_REGION)
-        for number, approver in enumerate(story.APPROVERS, 1):
+        for number, approver in enumerate(accounts.APPROVERS, 1):
             if mpa.get_session(SessionArn=session)["Status"] != "PENDING":
                 return
             answer = ""
             while answer not in _ANSWERS:
-                answer = self.console.input(f"You are {approver}. [b]a[/]pprove or [b]r[/]eject? ").strip().lower()[:1]
+                answer = (
+                    self.console.input(f"You are {accounts.APPROVERS[approver]}. [b]a[/]pprove or [b]r[/]eject? ")
+                    .strip()
+                    .lower()[:1]
+                )
             try:
                 told.vote(session, approver, _ANSWERS[answer])
             except RuntimeError as refused:  # whoever votes in the portal meanwhile is first

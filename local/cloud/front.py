@@ -6,13 +6,16 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import ministack.app
+from hypercorn.protocol.events import StreamClosed
 from ministack.core import router
 
 from local.aws import portal
+from local.aws.errors import ConnectionDropped
 from local.aws.wire import Request, Response
 from local.aws.world import World, build_world
 from local.cloud import events
@@ -22,22 +25,33 @@ from local.portal.pages import Pages
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from local.aws.context import Clients
     from local.aws.settings import Settings
+    from local.aws.wire import Guard
     from local.cloud.story_clock import StoryClock
 
 SERVICES = ("backup", "mpa", "ram")
 DOOR = "/_local/"
 _PREFIX = "airlift-"
 
-_raw: ContextVar[tuple[str, str]] = ContextVar("raw", default=("", ""))
-"""The path as it was sent, percent-encoded, and the query string of the request being answered."""
+
+@dataclass
+class _Asked:
+    """The request being answered: its path as it was sent, percent-encoded, its query string, and its end."""
+
+    path: str
+    query: str
+    is_dropped: bool = False
+
+
+_asked: ContextVar[_Asked] = ContextVar("asked")
 
 # A service may call the emulator back while it answers; so it never runs on the event loop, nor on ministack's threads.
 _threads = ThreadPoolExecutor(32, thread_name_prefix="airlift-front")
 
 
-def make_world(port: int, clock: StoryClock, settings: Settings) -> World:
-    """AWS Backup, MPA and RAM on top of the emulator that listens on `port`."""
+def connect(port: int) -> Clients:
+    """Clients of the emulator that listens on `port`, as an account's root."""
 
     def client(service: str, account: str, region: str) -> Any:
         session: Any = boto3.Session()
@@ -49,7 +63,12 @@ def make_world(port: int, clock: StoryClock, settings: Settings) -> World:
             aws_secret_access_key="local",  # noqa: S106 - the local cloud knows an account by its key id
         )
 
-    return build_world(clock, client, events.publish, settings, authorize, identify)
+    return client
+
+
+def make_world(clients: Clients, clock: StoryClock, settings: Settings, guard: Guard) -> World:
+    """AWS Backup, MPA and RAM on top of the emulator that `clients` reach."""
+    return build_world(clock, clients, events.publish, settings, authorize, identify, guard)
 
 
 def install(world: World) -> None:
@@ -70,11 +89,29 @@ def _handler(world: World, service: str) -> Callable[..., Awaitable[tuple[int, d
     async def handle(
         method: str, _path: str, headers: Mapping[str, str], body: bytes, _query: Any
     ) -> tuple[int, dict[str, str], bytes]:
-        path, query = _raw.get()
-        answer = await _in_thread(world.front.handle, Request(service, method, path, query, headers, body))
+        asked = _asked.get()
+        request = Request(service, method, asked.path, asked.query, headers, body)
+        try:
+            answer = await _in_thread(world.front.handle, request)
+        except ConnectionDropped:
+            asked.is_dropped = True
+            return 500, {}, b""  # which nobody gets
         return answer.status, answer.headers, answer.body
 
     return handle
+
+
+def _unless_dropped(asked: _Asked, send: Any) -> Any:
+    """`send`, which closes the connection without a word if the request's answer is to be lost."""
+
+    async def sent(message: dict[str, Any]) -> None:
+        if not asked.is_dropped:
+            await send(message)
+        elif message["type"] == "http.response.start":
+            stream = send.__self__  # ASGI has no word for it; the server's own stream does
+            await stream.send(StreamClosed(stream_id=stream.stream_id))
+
+    return sent
 
 
 async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -92,12 +129,14 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            _raw.set((scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii")))
+            asked = _Asked(scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii"))
+            _asked.set(asked)
             if scope["path"].startswith(DOOR):
                 await self._door(scope, receive, send)
                 return
             # A connection that never leaves the machine stands for TLS: bucket policies that demand it hold.
             scope = scope | {"headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+            send = _unless_dropped(asked, send)
         await ministack.app.app(scope, receive, send)
 
     async def _door(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -107,7 +146,9 @@ class Application:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = await _in_thread(self._answer, Request("", scope["method"], *_raw.get(), names, body))
+        asked = _asked.get()
+        request = Request("", scope["method"], asked.path, asked.query, names, body)
+        answer = await _in_thread(self._answer, request)
         headers = answer.headers | {"content-length": str(len(answer.body))}
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": sent})
@@ -122,12 +163,14 @@ class Application:
         return Response(status, {}, answer)
 
     def _door_answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"} and
-        `/_local/fail-restore` {"match", "status", "message", "times"}; the portal; the data door."""
+        """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"},
+        `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call` {"service",
+        "operation", "kind", "times", "after_effect"}; the portal; the data door."""
         doors: dict[str, Callable[[dict[str, Any]], Any]] = {
             "clock": lambda asked: self._clock.jump(float(asked["behind"])),
             "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
             "fail-restore": lambda asked: self._world.faults.fail_restore(**asked),
+            "fail-call": lambda asked: self._world.faults.plan(**asked),
         }
         name = path.removeprefix(DOOR)
         if name.startswith("portal/"):

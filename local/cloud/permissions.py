@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import request_scope
+from ministack.services import iam
 
 from local.aws.errors import AccessDenied
 from local.aws.wire import Caller, account_as_key
@@ -52,6 +53,17 @@ def allows(principal: str, action: str, resource: str, context: Mapping[str, str
         return bool(iam_evaluator.evaluate(asked, policies).decision == "Allow")
 
 
+def role_arn(principal: str) -> str:
+    """What aws:PrincipalArn is: the ARN of the role for one who assumed it, else the principal's own."""
+    _, _, _, _, account, name = principal.split(":", 5)
+    kind, _, rest = name.partition("/")
+    if kind != "assumed-role":
+        return principal
+    with request_scope(account, "us-east-1"):
+        role = iam._roles.get(rest.partition("/")[0]) or {}
+    return str(role.get("Arn", principal))
+
+
 def authorize(caller: Caller, action: str, resources: Sequence[str]) -> None:
     """The `authorize` hook of local/aws. Raises AccessDenied naming action and resource."""
     context = {"iam:passedtoservice": _BACKUP} if action == "iam:PassRole" else None
@@ -64,7 +76,7 @@ def authorize(caller: Caller, action: str, resources: Sequence[str]) -> None:
 
 
 def install() -> None:
-    """Let IAM see the resource of calls where ministack only says "*"."""
+    """Let IAM see the resource of calls where ministack says only "*", or another ARN than AWS."""
     extract = iam_actions.extract_resource_arn
 
     def extract_resource_arn(
@@ -80,9 +92,19 @@ def install() -> None:
         found = str(extract(service, method, path, headers, body, query, region, account))
         if found == "*" and service in _MISSED:
             return _MISSED[service](path, body, query, f"{region}:{account}") or found
-        return found
+        return _corrected(found, account)
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _corrected(arn: str, account: str) -> str:
+    """Rules of the default bus are named without it, and roles with their path (service authorization reference)."""
+    if not arn.startswith("arn:aws:iam:"):
+        return arn.replace(":rule/default/", ":rule/")
+    kind, _, name = arn.rpartition("/")
+    with request_scope(account, "us-east-1"):
+        role = iam._roles.get(name) if kind.endswith(":role") else None
+    return str(role["Arn"]) if role else arn
 
 
 def _tagged_table(_path: str, body: bytes, _query: Mapping[str, Any], _where: str) -> str | None:

@@ -39,7 +39,8 @@ async def serve(port: int, behind: float) -> None:
 
     from local.aws.settings import Settings
     from local.clock import WallClock
-    from local.cloud import appconfig, events, front, keys, lambdas, permissions, workflows
+    from local.cloud import appconfig, events, front, keys, lambdas, permissions, stacks, workflows
+    from local.cloud.organizations import Organizations
     from local.cloud.story_clock import StoryClock
 
     clock = StoryClock(behind)
@@ -49,10 +50,13 @@ async def serve(port: int, behind: float) -> None:
         session_creating_seconds=0.5,
         events_period=5.0,
     )
-    world = front.make_world(port, clock, settings)
+    clients, organizations = front.connect(port), Organizations(settings.organizations)
+    world = front.make_world(clients, clock, settings, organizations.guard)
     front.install(world)
     for mended in (permissions, lambdas, appconfig, events, keys):
         mended.install()
+    stacks.install(clients)
+    organizations.install()
     workflows.Workflows(WallClock()).install()
 
     config = Config()

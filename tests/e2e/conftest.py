@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.cloud import deploy, story
+from local.cloud import accounts, deploy, story
 from local.cloud.contents import Table
 from local.cloud.running import Cloud
 from tests.e2e.desk import Desk
@@ -24,7 +24,7 @@ def deployed() -> Iterator[Desk]:
         told = story.begin(cloud, lambda _: None, kinds=(Table,))
         story.tell(told, lambda _: None)
         deploy.deploy(cloud, template, runtime)
-        story.forward_findings(cloud)
+        accounts.forward_findings(cloud)
         desk = Desk(told)
         desk.plan()
         yield desk

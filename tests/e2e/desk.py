@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from local.cloud import deploy, story
+from local.cloud import accounts, deploy
 from local.cloud.running import RECOVERY, REGION, ROOT, WORK
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Desk:
     def vote(self, recovery_id: str, decision: str = "APPROVE") -> None:
         """Two of three approvers vote."""
         session = self.session(recovery_id)
-        for approver in story.APPROVERS[:2]:
+        for approver in list(accounts.APPROVERS)[:2]:
             self.story.vote(session, approver, decision)
 
     def plan(self, *, pause: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import story
+from local.cloud import accounts
 from local.cloud.running import PRODUCTION, RECOVERY, REGION
 from tests.e2e.desk import PLAN, until
 
@@ -52,7 +52,7 @@ def test_an_event_that_may_start_nothing_is_ignored(desk: Desk) -> None:
 
 def test_the_bus_takes_findings_from_nobody_but_the_detectors(desk: Desk) -> None:
     known = desk.executions()
-    story.forward_findings(desk.cloud, PRODUCTION)
+    accounts.forward_findings(desk.cloud, PRODUCTION)
     desk.story.send_finding(PRODUCTION)
     desk.story.send_finding(severity=2)  # the rule lets this one pass by its type, and the plan ignores it
     until(lambda: len(desk.executions()) > len(known), "the detector's finding")
