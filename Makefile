@@ -12,7 +12,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo test test-web check check-style check-types check-template check-workflows lock clean
+.PHONY: venv demo test test-web web-programs check check-style check-types check-template check-workflows lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -50,8 +50,12 @@ venv: .venv/bin/airlift
 # $(call needs,program,Debian's package): says in one line what is missing.
 needs = command -v $(1) >/dev/null || { echo "make test-web needs $(1). On Debian: apt-get install $(2)" >&2; exit 1; }
 
-.venv-web/axe/.locked: tests/web/package-lock.json .venv-web/.locked
+web-programs:
+	@$(call needs,chromium,chromium)
+	@$(call needs,chromedriver,chromium-driver)
 	@$(call needs,npm,npm)
+
+.venv-web/axe/.locked: tests/web/package-lock.json .venv-web/.locked
 	@mkdir -p $(@D) && cp tests/web/package.json $< $(@D)
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
@@ -65,9 +69,7 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
-test-web: .venv-cloud/.locked .venv-web/axe/.locked
-	@$(call needs,chromium,chromium)
-	@$(call needs,chromedriver,chromium-driver)
+test-web: web-programs .venv-cloud/.locked .venv-web/axe/.locked
 	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
 
 check: check-style check-types check-template check-workflows
