@@ -23,7 +23,8 @@ _OPEN = ("PENDING", "UNKNOWN", None)
 
 NEXT_STEP = (
     "wait for the end (`airlift watch`) or the deadline; `airlift stop RECOVERY_ID` ends what runs and withdraws its "
-    "requests. Then check again. AWS Backup opens a vault with the rights that the requesting role has at the last vote."
+    "requests. Then check again. AWS Backup opens a vault with the rights that the requesting role has at the last "
+    "vote."
 )
 
 
