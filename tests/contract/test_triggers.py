@@ -28,7 +28,7 @@ RULE_OF = {
     "guardduty-stealth": "GuardDutyFinding",
     "cloudwatch-alarm": "CloudWatchAlarm",
 }
-STARTS = ("console-minimal", "console-full", "console-latest")
+STARTS = ("console-minimal", "console-full", "console-latest", "console-access-only")
 REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
 ACTIONS = ("resume", "continue", "first-sign", "restore-again", "stop")
 
