@@ -68,7 +68,7 @@ class ResourceType(ABC):
             try:
                 self.delete(api, physical_id)
             except ClientError as other:
-                raise ValueError(f"{failure} {physical_id} is left behind: {other}") from failure
+                raise ValueError(f"{failure}; {physical_id} is left behind: {other}") from failure
             raise
 
     def call(self, api: Api, operation: str, asked: Properties) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud import accounts
 from local.cloud.accounts import APPROVERS
 from local.cloud.contents import KINDS
-from local.cloud.running import DETECTOR, PRODUCTION, RECOVERY, REGION, ROOT
+from local.cloud.running import DETECTOR, MANAGEMENT, ORGANIZATION, PRODUCTION, RECOVERY, REGION, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +100,7 @@ def begin(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resourc
         story.team = _team(cloud, say)
         vaults = accounts.make_vaults(cloud, story.team, Method="copy")
         accounts.wait_for_team(cloud, VAULT.rpartition(":")[2])
-        say(f"{accounts.PRODUCTION} has an air-gapped vault; its team was pending, and now is assigned")
+        say(f"{PRODUCTION} has an air-gapped vault; its team was pending, and now is assigned")
         story.backup_plan = vaults["BackupPlanId"]
         story.resources, story.network = made.result(), network.result()
     return story
@@ -110,7 +110,7 @@ def _team(cloud: Cloud, say: Callable[[str], None]) -> str:
     """Steps 1 to 5 of accounts/README.md; the team's ARN."""
     accounts.opt_in(cloud)
     team = accounts.make_team(cloud)
-    say(f"{accounts.MANAGEMENT} opts in; {accounts.ORGANIZATION} makes the team: {', '.join(APPROVERS.values())}")
+    say(f"{MANAGEMENT} opts in; {ORGANIZATION} makes the team: {', '.join(APPROVERS.values())}")
     accounts.accept_invitations(cloud, team)
     accounts.share_team(cloud)
     for account in (PRODUCTION, RECOVERY):

@@ -11,13 +11,17 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 from local.aws import Request, Response
-from local.aws.errors import ConnectionDropped
+from local.aws.errors import AccessDenied, ConnectionDropped
 from local.aws.model import find_problem, parse_request, render, routes, service_model
 from tests.local.refusals import refused
 from tests.local.story import LAG, OWNER, RECOVERY, REGION, TEAM_OWNER, client
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.aws import Caller
     from local.aws.faults import Kind
+    from local.aws.model import Params
     from tests.local.story import Story
 
 
@@ -220,3 +224,17 @@ def test_clients_made_before_and_after_are_left_alone_once_uninstalled(story: St
     uninstall()
     # The story's own installation still answers.
     assert early.list_approval_teams()["ApprovalTeams"] == []
+
+
+def test_a_guard_stands_above_permissions(story: Story) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def guard(_caller: Caller, action: str, _resources: Sequence[str], params: Params) -> None:
+        asked.append((action, params))
+        raise AccessDenied("with an explicit deny in a service control policy")
+
+    story.world.front.guard = guard
+    with refused("AccessDeniedException", "service control policy"):
+        story.backup().create_backup_vault(BackupVaultName="plain", CreatorRequestId="one")
+    assert asked == [("backup:CreateBackupVault", {"BackupVaultName": "plain", "CreatorRequestId": "one"})]
+    assert story.asked == []

@@ -1,0 +1,126 @@
+"""The accounts set up by their templates: each step tried too early is refused, then done; what protects it, binds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from local.cloud import accounts
+from local.cloud.accounts import APPROVERS, StackFailed
+from local.cloud.running import DETECTOR, MANAGEMENT, ORGANIZATION, PRODUCTION, RECOVERY, REGION, TEAM_REGION, Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEAM = f"arn:aws:mpa:us-east-1:{ORGANIZATION}:approval-team/recovery"
+VAULT = "production-airgapped"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """A local cloud in which nothing was done yet."""
+    with Cloud(log="accounts.log") as started:
+        yield started
+
+
+def too_early(cloud: Cloud, words: str) -> None:
+    """The vaults' stack is refused in these words, and leaves nothing behind."""
+    with pytest.raises(StackFailed, match=words):
+        accounts.make_vaults(cloud, TEAM)
+    assert cloud.client("backup", PRODUCTION).list_backup_vaults()["BackupVaultList"] == []
+
+
+def test_the_order_is_the_articles(cloud: Cloud) -> None:
+    too_early(cloud, "MPA is not opted-in")
+    with pytest.raises(ClientError, match="Only the management account"):
+        cloud.client("backup", PRODUCTION).update_global_settings(GlobalSettings={"isMpaEnabled": "true"})
+    accounts.opt_in(cloud)
+    too_early(cloud, "does not exist or is not shared")
+    assert accounts.make_team(cloud) == TEAM
+    accounts.share_team(cloud, [PRODUCTION])
+    too_early(cloud, "is not shared with account 111122223333")
+    accounts.accept_shares(cloud, PRODUCTION)
+    too_early(cloud, "PENDING, not ACTIVE")
+    accounts.accept_invitations(cloud, TEAM)
+    made = accounts.make_vaults(cloud, TEAM)
+    accounts.wait_for_team(cloud, VAULT)
+    recovery, ask = cloud.client("backup", RECOVERY), {"SourceBackupVaultArn": made["AirGappedVaultArn"]}
+    with pytest.raises(ClientError, match="is not shared with account 444455556666"):
+        recovery.create_restore_access_backup_vault(**ask)
+    accounts.share_team(cloud)  # the same stack, with an account more
+    accounts.accept_shares(cloud, RECOVERY)
+    assert recovery.create_restore_access_backup_vault(**ask)["VaultState"] == "CREATING"
+
+
+def test_the_plan_fills_the_air_gapped_vault(cloud: Cloud) -> None:
+    backup = cloud.client("backup", PRODUCTION)
+    plan = backup.list_backup_plans()["BackupPlansList"][0]["BackupPlanId"]
+    rule = backup.get_backup_plan(BackupPlanId=plan)["BackupPlan"]["Rules"][0]
+    assert rule["TargetLogicallyAirGappedBackupVaultArn"].endswith(f":{VAULT}")
+    assert rule["Lifecycle"] == {"DeleteAfterDays": 30}
+    selected = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"][0]
+    assert "BackupRole" in selected["IamRoleArn"]
+
+
+@pytest.mark.parametrize(
+    ("region", "threshold", "words"),
+    [
+        (REGION, "2", "exist only in us-east-1"),
+        (TEAM_REGION, "3", "Three approvals need at least four approvers"),
+        (TEAM_REGION, "1", "MinApprovalsRequired"),
+    ],
+)
+def test_a_team_that_the_template_refuses(cloud: Cloud, region: str, threshold: str, words: str) -> None:
+    approvers = {f"Approver{number}": who for number, who in enumerate(APPROVERS, 1)}
+    with pytest.raises(ClientError, match=words):
+        accounts.deploy(
+            cloud,
+            ORGANIZATION,
+            "2-recovery-organization/approval-team.yaml",
+            "refused",
+            region,
+            IdentityCenterInstanceArn="arn:aws:sso:::instance/ssoins-0123456789abcdef",
+            IdentityCenterRegion=REGION,
+            MinApprovalsRequired=threshold,
+            **approvers,
+        )
+
+
+def test_the_policies_bind_roots_of_member_accounts(cloud: Cloud) -> None:
+    denied = "explicit deny in a service control policy"
+    backup, events = cloud.client("backup", PRODUCTION), cloud.client("events", DETECTOR)
+    accounts.forward_findings(cloud)
+    accounts.protect(cloud, TEAM, DetectorTargetIds=DETECTOR)
+    with pytest.raises(ClientError, match=denied):
+        backup.delete_backup_vault(BackupVaultName="production")
+    other = TEAM.replace("/recovery", "/other")
+    with pytest.raises(ClientError, match=denied):
+        backup.associate_backup_vault_mpa_approval_team(BackupVaultName=VAULT, MpaApprovalTeamArn=other)
+    with pytest.raises(ClientError, match="explicit deny"):
+        events.disable_rule(Name="airlift-forward-guardduty")
+    iam = cloud.client("iam", DETECTOR)
+    role = next(one["RoleName"] for one in iam.list_roles(PathPrefix="/airlift-forward/")["Roles"])
+    with pytest.raises(ClientError, match="explicit deny"):
+        iam.delete_role_policy(RoleName=role, PolicyName="forward")
+    events.put_rule(Name="anything-else", ScheduleExpression="rate(1 day)")
+    organizations = cloud.client("organizations", MANAGEMENT, TEAM_REGION)
+    bound = organizations.list_policies_for_target(TargetId=PRODUCTION, Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    assert [one["Name"] for one in bound] == ["airlift-protection-vaults"]
+    cloud.client("backup", RECOVERY).create_backup_vault(BackupVaultName="mine")
+    cloud.client("backup", RECOVERY).delete_backup_vault(BackupVaultName="mine")
+
+
+def test_the_isolated_network_is_what_a_plan_names(cloud: Cloud) -> None:
+    found = accounts.make_network(cloud)
+    assert [len(found[name]) for name in ("availabilityZones", "subnetIds", "securityGroupIds")] == [2, 2, 1]
+
+
+def test_a_dropped_connection_had_its_effect_and_no_answer(cloud: Cloud) -> None:
+    fault = {"service": "backup", "operation": "CreateBackupVault", "kind": "drop", "after_effect": True, "times": 3}
+    cloud.door("fail-call", fault)
+    backup = cloud.client("backup", RECOVERY)
+    with pytest.raises(ConnectionClosedError):
+        backup.create_backup_vault(BackupVaultName="dropped", CreatorRequestId="one")
+    assert backup.describe_backup_vault(BackupVaultName="dropped")["CreatorRequestId"] == "one"
