@@ -51,7 +51,8 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
     if recovery["outcome"] != "Recovered":
         assert "Next step:" in recovery["cause"] or "airlift" in recovery["cause"], recovery["cause"]
     mine = f"RECOVERY#{recovery['recoveryId']}"
-    for vault in (r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")):
+    vaults = [r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")]
+    for vault in vaults:
         items = [i for i in played.items.values() if i["pk"] == f"{mine}#{vault['sourceBackupVaultArn']}"]
         if vault.get("selectedAt"):
             assert len(items) == vault["selected"]
@@ -64,4 +65,4 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
             left = {i["state"] for i in items if i["wanted"]}
             assert left <= {"validated"}, f"recovered with {left}"
     if recovery["outcome"] == "Recovered":
-        assert all(v["ending"]["name"] == "VaultRecovered" for v in played.records if v["sk"].startswith("VAULT#"))
+        assert all(vault["ending"]["name"] == "VaultRecovered" for vault in vaults)

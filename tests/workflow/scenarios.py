@@ -1,145 +1,25 @@
-"""Incidents played on the simulation, each once a session, and what they left behind."""
+"""Incidents that end by what is restored, stopped or wrong; those that turn on the approval are in `approvals`."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from local.simulation.story import Story, iso, sample
+from local.simulation.world import OWNER
+from tests.workflow import approvals
+from tests.workflow.playing import (
+    HOUR,
+    MACHINES,
+    SCENARIOS,
+    Played,
+    console,
+    deny,
+    finding,
+    look,
+    operator,
+    played,
+    scenario,
+)
 
-from local.simulation.sdk import Call, ServiceError
-from local.simulation.story import DAY, TWO_APPROVE, Story, iso, sample
-from local.simulation.world import OWNER, Simulation
-from tests.workflow.reached import catches_reached, states_reached
-
-HOUR = 3600.0
-MACHINES = ("RecoveryStateMachineArn", "VaultRecoveryStateMachineArn")
-Script = Callable[[Story], None]
-
-
-@dataclass(frozen=True)
-class Played:
-    """A finished incident: what is left when the simulation is gone."""
-
-    story: Story
-    recoveries: list[dict[str, Any]]
-    vaults: list[dict[str, Any]]
-    jobs: list[dict[str, Any]]
-    records: list[dict[str, Any]]
-    messages: list[dict[str, Any]]
-    asked: list[dict[str, Any]]
-    """Mails that asked an approver for a vote."""
-    events: dict[str, int]
-    """Number of history events by execution ARN."""
-    states: dict[str, set[str]]
-    """States entered, by machine."""
-    catches: dict[str, set[str]]
-    """States whose Catch was taken, by machine."""
-    denied: list[tuple[str, str, str]]
-    dead_letters: list[Any]
-    unhit: list[Any]
-    """Faults that were planned and never happened."""
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """The ledger's records whose sort key begins so."""
-        return [record for record in self.records if record["sk"].startswith(kind)]
-
-    @property
-    def recovery(self) -> dict[str, Any]:
-        """The ledger's newest recovery."""
-        return max(self.of("RECOVERY"), key=lambda record: str(record["createdAt"]))
-
-    @property
-    def items(self) -> dict[str, dict[str, Any]]:
-        """Items by resource ARN."""
-        return {r["resourceArn"]: r for r in self.of("ITEM#")}
-
-    @property
-    def timeline(self) -> list[str]:
-        """Kinds of the timeline's entries, in order."""
-        return [r["kind"] for r in self.of("TIMELINE#")]
-
-    def endings(self, which: str = "recoveries") -> list[tuple[str, str | None]]:
-        """Status and error of each execution."""
-        return [(one["status"], one.get("error")) for one in getattr(self, which)]
-
-
-def look(story: Story) -> Played:
-    """Everything worth asserting on, while the simulation still lives."""
-    sim = story.sim
-    executions = {machine: story.executions(machine) for machine in MACHINES}
-    histories = {
-        machine: [sim.engine.execution(one["executionArn"]).history.events for one in found]
-        for machine, found in executions.items()
-    }
-    return Played(
-        story,
-        executions[MACHINES[0]],
-        executions[MACHINES[1]],
-        story.restore_jobs(),
-        story.records(),
-        sim.messages(),
-        story.requests(),
-        {
-            one["executionArn"]: len(events)
-            for machine in MACHINES
-            for one, events in zip(executions[machine], histories[machine], strict=True)
-        },
-        {machine: states_reached(events) for machine, events in histories.items()},
-        {machine: catches_reached(events) for machine, events in histories.items()},
-        list(sim.permissions.denied),
-        sim.dead_letters(),
-        [*sim.aws.faults.unhit(), *sim.deliveries.unhit()],
-    )
-
-
-SCENARIOS: dict[str, Script] = {}
-
-
-def scenario(script: Script) -> Script:
-    """Make an incident known by its name."""
-    SCENARIOS[script.__name__] = script
-    return script
-
-
-@functools.cache
-def played(name: str) -> Played:
-    """Plays an incident, unless this session has played it before."""
-    with Simulation() as sim:
-        story = Story(sim)
-        SCENARIOS[name](story)
-        return look(story)
-
-
-def console(story: Story, **more: Any) -> str:
-    """Starts a recovery as a person would, for the first vault; the execution's ARN."""
-    document = {"sourceBackupVaultArn": story.vault_arns[0], "reason": "Ransom note found", "firstSign": "latest"}
-    return story.sim.start({**document, **more})
-
-
-def finding(story: Story, hours_ago: float = 1.0, **more: Any) -> None:
-    """A finding arrives that was first seen some hours ago."""
-    story.send_finding(first_seen=story.sim.clock.now() - hours_ago * HOUR, **more)
-
-
-def operator(story: Story, action: str, **more: Any) -> str:
-    """Starts an operator action on the newest recovery; the execution's ARN."""
-    execution = story.sim.start({"recoveryId": story.recovery()["recoveryId"], "action": action, **more})
-    story.sim.run(5)
-    return execution
-
-
-def deny(story: Story, handler: str, operation: str, times: int = 1000) -> None:
-    """AWS refuses an operation of one handler, without effect."""
-    left = [times]
-
-    def refuse(call: Call) -> None:
-        running = story.sim.lambdas.running[-1].handler.partition(".")[0]
-        if left[0] > 0 and (running, call.operation) == (handler, operation):
-            left[0] -= 1
-            raise ServiceError("AccessDeniedException", "no identity-based policy allows it", 403)
-
-    story.sim.before_call.append(refuse)
+__all__ = ["HOUR", "MACHINES", "SCENARIOS", "Played", "approvals", "console", "finding", "look", "played"]
 
 
 @scenario
@@ -148,34 +28,6 @@ def approved(story: Story) -> None:
     story.prepare(("table", "bucket", "volume", "files"), days=3)
     story.votes = (("ana", "APPROVE", 600.0), ("cho", "APPROVE", 700.0))
     finding(story, hours_ago=30)
-    story.run_to_end()
-
-
-@scenario
-def rejected(story: Story) -> None:
-    story.prepare()
-    story.votes = (("ana", "REJECT", 20.0), ("ben", "REJECT", 40.0))
-    finding(story)
-    story.run_to_end()
-
-
-@scenario
-def expired(story: Story) -> None:
-    """Nobody votes; the plan asks once only."""
-    story.prepare(approval={"requestsAfterExpiry": 0})
-    story.votes = ()
-    finding(story)
-    story.run_to_end()
-
-
-@scenario
-def expired_then_approved(story: Story) -> None:
-    """Nobody votes in time; the second request, which the plan allows, is approved."""
-    story.prepare()
-    story.votes = ()
-    finding(story)
-    story.sim.run(DAY)
-    story.votes = TWO_APPROVE
     story.run_to_end()
 
 
@@ -200,33 +52,14 @@ def point_fails(story: Story) -> None:
 
 
 @scenario
-def environment_fails(story: Story) -> None:
-    """The restore role lacks a permission: the same point again with back-off, then held."""
+def held_then_resumed(story: Story) -> None:
+    """The restore role lacks a permission: the same point again with back-off, then held; resume tries again."""
     arn = story.prepare()[0]
     text = "Access Denied: the role is not authorized to perform dynamodb:RestoreTableFromBackup"
     story.sim.aws.faults.fail_restore(arn, message=text, times=4)
     finding(story)
     story.run_to_end()
-
-
-@scenario
-def held_then_resumed(story: Story) -> None:
-    """What was held is tried again when an operator resumes."""
-    environment_fails(story)
     story.run_to_end(story.sim.start({"recoveryId": story.recovery()["recoveryId"]}))
-
-
-@scenario
-def one_vault_of_three_rejected(story: Story) -> None:
-    story.prepare(vaults=3)
-    story.votes = ()
-    finding(story)
-    story.sim.run(60)
-    by_vault = {mail["resourceArn"]: mail["sessionArn"] for mail in story.requests()}
-    for number, arn in enumerate(story.vault_arns):
-        for who in ("ana", "ben"):
-            story.vote(who, "REJECT" if number == 1 else "APPROVE", by_vault[arn])
-    story.run_to_end()
 
 
 @scenario
@@ -275,17 +108,6 @@ def child_stopped(story: Story) -> None:
     child = story.executions(MACHINES[1])[0]["executionArn"]
     story.sim.client("stepfunctions").stop_execution(executionArn=child, error="Operator", cause="Wrong vault")
     story.run_to_end()
-
-
-@scenario
-def parent_stopped(story: Story) -> None:
-    """Stopped while people vote."""
-    story.prepare(vaults=2)
-    story.votes = ()
-    finding(story)
-    story.sim.run(60)
-    story.sim.client("stepfunctions").stop_execution(executionArn=story.executions()[-1]["executionArn"])
-    story.sim.run(HOUR)
 
 
 @scenario
@@ -354,16 +176,6 @@ def restored_again(story: Story) -> None:
 
 
 @scenario
-def stopped_by_operator(story: Story) -> None:
-    story.prepare()
-    story.votes = ()
-    execution = console(story)
-    story.sim.run(60)
-    operator(story, "stop", reason="False alarm")
-    story.run_to_end(execution)
-
-
-@scenario
 def only_told(story: Story) -> None:
     """The plan lets findings tell people, no more."""
     story.prepare(triggers={"guardDuty": {"allow": "notify"}})
@@ -387,22 +199,6 @@ def nothing_to_restore(story: Story) -> None:
     story.vault("production0")
     story.make_plan()
     story.run_to_end(console(story))
-
-
-@scenario
-def access_revoked(story: Story) -> None:
-    """The owner's team revokes the access before the second wave is started."""
-    waves = [
-        {"name": "data", "match": [{"types": ["DynamoDB"]}]},
-        {"name": "storage", "match": [{"types": ["EBS"]}], "pauseBefore": True},
-    ]
-    story.prepare(("table", "volume"), waves=waves)
-    execution = console(story)
-    story.sim.run(4 * HOUR)
-    vault = next(r for r in story.records() if r["sk"].startswith("VAULT#"))
-    story.sim.client("backup").delete_backup_vault(BackupVaultName=vault["restoreAccessBackupVaultName"])
-    operator(story, "continue", wave="storage")
-    story.run_to_end(execution)
 
 
 @scenario

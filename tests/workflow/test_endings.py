@@ -7,32 +7,53 @@ import pytest
 from tests.workflow import invariants
 from tests.workflow.scenarios import SCENARIOS, played
 
-RECOVERED = ("SUCCEEDED", None)
-PEOPLE_STOPPED = ("ABORTED", None)
+Ending = tuple[str, str | None]
+RECOVERED: Ending = ("SUCCEEDED", None)
+TOLD = RECOVERED
+"""An execution that carried an operator action out or told people, and ended."""
+PEOPLE_STOPPED: Ending = ("ABORTED", None)
 
-ENDINGS = {
+
+def failed(error: str) -> list[Ending]:
+    """One execution that failed by this name."""
+    return [("FAILED", error)]
+
+
+ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
     "approved": ([RECOVERED], [RECOVERED]),
     "alarm": ([RECOVERED], [RECOVERED]),
-    "rejected": ([("FAILED", "ApprovalRejected")], [("FAILED", "ApprovalRejected")]),
-    "expired": ([("FAILED", "ApprovalExpired")], [("FAILED", "ApprovalExpired")]),
-    "expired_then_approved": ([RECOVERED], [RECOVERED]),
+    "rejected": (failed("ApprovalRejected"), failed("ApprovalRejected")),
+    "expired_twice": (failed("ApprovalExpired"), failed("ApprovalExpired")),
+    "cancelled": (failed("ApprovalCancelled"), failed("ApprovalCancelled") * 2),
+    "team_changed": (failed("ApprovalTeamChanged"), failed("ApprovalTeamChanged")),
+    "team_deleted": (failed("ApprovalTeamChanged"), failed("ApprovalTeamChanged")),
+    "approved_but_not_created": (
+        [*failed("VaultNotCreated"), RECOVERED],
+        [*failed("VaultNotCreated"), RECOVERED],
+    ),
+    "session_unreadable": ([RECOVERED], [RECOVERED]),
+    "revoked_while_restoring": (
+        [*failed("VaultAccessRevoked"), RECOVERED],
+        [*failed("VaultAccessRevoked"), RECOVERED],
+    ),
+    "three_answers": (failed("PartlyRecovered"), [RECOVERED, *failed("ApprovalRejected"), RECOVERED]),
+    "cooled_down": ([*failed("ApprovalRejected"), TOLD, RECOVERED], [*failed("ApprovalRejected"), RECOVERED]),
+    "access_only": ([RECOVERED] * 2, [RECOVERED] * 2),
+    "stopped_at_once": ([("ABORTED", "Stopped"), TOLD], [PEOPLE_STOPPED]),
+    "silent_hour": ([RECOVERED], [RECOVERED]),
+    "silent_end": (failed("ApprovalRejected"), failed("ApprovalRejected")),
     "aborted_and_resumed": ([PEOPLE_STOPPED, RECOVERED], [PEOPLE_STOPPED, RECOVERED]),
     "point_fails": ([RECOVERED], [RECOVERED]),
-    "environment_fails": ([("FAILED", "OperatorNeeded")], [("FAILED", "OperatorNeeded")]),
     "held_then_resumed": (
         [("FAILED", "OperatorNeeded"), RECOVERED],
         [("FAILED", "OperatorNeeded"), RECOVERED],
-    ),
-    "one_vault_of_three_rejected": (
-        [("FAILED", "PartlyRecovered")],
-        [RECOVERED, ("FAILED", "ApprovalRejected"), RECOVERED],
     ),
     "three_vaults": ([RECOVERED], [RECOVERED] * 3),
     "no_vault_is_ready": ([("FAILED", "ApprovalTeamUnreachable")], []),
     "team_is_gone": ([("FAILED", "ApprovalTeamUnreachable")], []),
     "vault_without_team": ([("FAILED", "VaultWithoutTeam")], [("FAILED", "VaultWithoutTeam")]),
     "child_stopped": ([("FAILED", "PartlyRecovered")], [("ABORTED", "Operator"), RECOVERED]),
-    "parent_stopped": ([PEOPLE_STOPPED], [PEOPLE_STOPPED] * 2),
+    "parent_stopped": ([PEOPLE_STOPPED, RECOVERED], [*[PEOPLE_STOPPED] * 2, *[RECOVERED] * 2]),
     "two_findings_at_once": ([RECOVERED] * 2, [RECOVERED]),
     "joined_with_earlier_sign": ([RECOVERED] * 2, [RECOVERED]),
     "earlier_sign_while_restoring": (
@@ -42,12 +63,11 @@ ENDINGS = {
     "sign_given_later": ([RECOVERED] * 2, [RECOVERED]),
     "paused_wave_continued": ([RECOVERED] * 2, [RECOVERED]),
     "restored_again": ([RECOVERED] * 2, [RECOVERED] * 2),
-    "stopped_by_operator": ([("ABORTED", "Stopped"), RECOVERED], [PEOPLE_STOPPED]),
+    "stopped_by_operator": ([("ABORTED", "Stopped"), TOLD, RECOVERED], [PEOPLE_STOPPED, RECOVERED]),
     "only_told": ([RECOVERED], []),
     "not_severe_enough": ([RECOVERED], []),
     "vault_not_in_plan": ([("FAILED", "VaultNotInPlan")], []),
     "nothing_to_restore": ([("FAILED", "NothingToRestore")], [("FAILED", "NothingToRestore")]),
-    "access_revoked": ([("FAILED", "VaultAccessRevoked"), RECOVERED], [("FAILED", "VaultAccessRevoked")]),
     "closing_fails": ([("FAILED", "ClientError")], [RECOVERED]),
     "readiness_answers_nonsense": ([("FAILED", "States.QueryEvaluationError")], []),
 }
