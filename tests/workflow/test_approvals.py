@@ -16,6 +16,11 @@ def endings(after: Played) -> dict[str, str]:
     return {v["sourceBackupVaultArn"].rpartition(":")[2]: v["ending"]["name"] for v in after.of("VAULT#")}
 
 
+def withdrawn(after: Played) -> list[str]:
+    """What became of requests that were pending when their recovery was stopped."""
+    return [r["text"] for r in after.of("TIMELINE#") if r["kind"] == "withdrawn"]
+
+
 @pytest.mark.parametrize(
     ("name", "error", "step"),
     [
@@ -149,18 +154,14 @@ def test_stopping_withdraws_the_request_says_who_and_leaves_the_way_free() -> No
 
     stopped = next(r for r in after.of("RECOVERY") if r["outcome"] == "Stopped")
     assert (stopped["stoppedBy"], stopped["stopReason"]) == (OPERATOR, "False alarm")
-    assert [r["text"] for r in after.of("TIMELINE#") if r["kind"] == "withdrawn"] == [
-        "The pending request was withdrawn."
-    ]
+    assert withdrawn(after) == ["The pending request was withdrawn."]
     assert after.recovery["outcome"] == "Recovered"
 
 
 def test_a_request_is_withdrawn_however_early_the_recovery_is_stopped() -> None:
     after = played("stopped_at_once")
 
-    assert [r["text"] for r in after.of("TIMELINE#") if r["kind"] == "withdrawn"] == [
-        "The pending request was withdrawn."
-    ]
+    assert withdrawn(after) == ["The pending request was withdrawn."]
 
 
 def test_a_resume_of_what_was_stopped_makes_a_request_of_its_own() -> None:

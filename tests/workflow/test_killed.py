@@ -71,10 +71,10 @@ class Watch:
 
 
 def play(handler: str = "", effect: Effect | None = None, *, stop: bool = False) -> tuple[Watch, Played]:
-    """A recovery of a table and a volume; with `stop` it is stopped where the step was lost, and resumed later."""
+    """A recovery of a table; with `stop` it is stopped where the step was lost, and resumed later."""
     with Simulation(settings=Settings(restore_seconds=lambda _type, _size: 60.0)) as sim:
         story = Story(sim, votes=(("ana", "APPROVE", 1.0), ("ben", "APPROVE", 2.0)))
-        story.prepare(("table", "volume"), days=1)
+        story.prepare(days=1)
         watch = Watch(story, handler, effect, stop=stop)
         story.run_to_end(console(story))
         sim.run(HOUR)
@@ -95,7 +95,7 @@ def check(watch: Watch, after: Played, lost: Effect) -> None:
     assert watch.killed
     assert after.recovery["outcome"] == "Recovered", (lost, after.recovery)
     invariants.check(after)
-    assert len(after.jobs) == 2, lost
+    assert len(after.jobs) == 1, lost
     assert len({vault["restoreAccessBackupVaultName"] for vault in after.of("VAULT#")}) == 1, lost
     assert len(after.story.sessions()) == 1, f"people were asked twice after {lost}"
     assert not after.denied
