@@ -159,21 +159,25 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
     that AWS lists for requesters (multipartyapproval.html).
     """
     name = vault.get("restoreAccessBackupVaultName")
-    if name is None or "grantedAt" in vault:
+    if name is None or "grantedAt" in vault or vault.get("withdrawalBy") == holder.execution_arn:
         return ""
     described = describe(name) or {}
     session = described.get("MpaSessionArn") or vault.get("sessionArn")
-    if described.get("VaultState") != "CREATING" or session is None:
+    # FAILED without a known ending: an earlier try of this step has cancelled the session.
+    if described.get("VaultState") not in ("CREATING", "FAILED") or session is None:
         return ""
-    try:
-        client("mpa", MPA_REGION).cancel_session(SessionArn=session)
-    except (ClientError, *NO_ANSWER) as error:
-        text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
-    else:
-        text = "The pending request was withdrawn."
+    tried = {"withdrawalBy": holder.execution_arn}
+    withdrawn = next_request(vault) | {"sessionStatus": "WITHDRAWN"}
+    text = "The pending request was withdrawn."
+    if described["VaultState"] == "CREATING":
+        try:
+            client("mpa", MPA_REGION).cancel_session(SessionArn=session)
+        except (ClientError, *NO_ANSWER) as error:
+            withdrawn = {}
+            text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
     arn = vault["sourceBackupVaultArn"]
     ledger.write(
-        Update(vault_key(recovery_id, arn), next_request(vault) | {"sessionStatus": "WITHDRAWN"}),
+        Update(vault_key(recovery_id, arn), tried | withdrawn),
         entry(recovery_id, now(), "withdrawn", text, vault=arn),
         holder=holder,
     )

@@ -70,7 +70,8 @@ def with_next_step(cause: str, recovery_id: str) -> str:
     """The cause, with what an operator does next if it does not say so itself."""
     if "Next step:" in cause:
         return cause
-    return f"{cause} Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
+    stop = "" if cause.endswith((".", "!", "?")) else "."
+    return f"{cause}{stop} Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
 
 
 def overall(endings: Mapping[str, Ending]) -> Ending:
