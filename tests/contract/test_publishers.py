@@ -110,7 +110,10 @@ def deployed(template: dict[str, Any] | None = None) -> Deployed:
 
 
 def role_may_publish(stack: Deployed, handler: str, topic: str) -> bool:
-    """Within one account the role's own policy is enough, unless the topic's policy denies (sns-using-identity-…)."""
+    """Within one account the role's own policy is enough, unless the topic's policy denies.
+
+    sns/latest/dg/sns-using-identity-based-policies.html
+    """
     arn, statements = stack.role_of(handler)
     anybody = [{"Effect": "Allow", "Action": "*", "Principal": "*"}]
     denied = not allows([*anybody, *stack.topic_policy(topic)], "sns:Publish", topic, AS_OWNER, principal=arn)

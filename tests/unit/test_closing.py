@@ -355,7 +355,6 @@ def test_if_aws_refuses_the_withdrawal_the_recovery_ends_and_says_what_to_do(
     [
         ({"VaultState": "AVAILABLE", "MpaSessionArn": SESSION}, {"grantedAt": stamp(ago(hours=1))}),
         ({"VaultState": "AVAILABLE", "MpaSessionArn": SESSION}, {}),
-        ({"VaultState": "FAILED", "MpaSessionArn": SESSION}, {}),
         (refused("ResourceNotFoundException"), {}),
         (CREATING, {"sessionArn": None, "restoreAccessBackupVaultName": None}),
     ],
@@ -365,6 +364,15 @@ def test_only_what_people_may_still_vote_on_is_withdrawn(
 ) -> None:
     assert stop(described=described, **vault).asked == []
     assert texts(ledger, "withdrawn") == []
+
+
+def test_a_request_that_has_ended_unseen_is_not_said_to_be_withdrawn(
+    ledger: Ledger, stop: Callable[..., Service]
+) -> None:
+    """Rejected, expired or cancelled by an earlier try of this step: nobody knows here, and a resume asks anew."""
+    assert stop(described={"VaultState": "FAILED", "MpaSessionArn": SESSION}).asked == []
+    assert "The pending request was withdrawn." not in texts(ledger, "withdrawn")
+    assert (ledger.get(vault_key(RECOVERY_ID, VAULT)) or {})["request"] == 2
 
 
 def test_a_repeated_close_does_not_take_back_that_it_was_withdrawn(
