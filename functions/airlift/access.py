@@ -74,10 +74,10 @@ def read_access(vault: Mapping[str, Any] | None, session: Mapping[str, Any] | No
     """Reads DescribeBackupVault's and GetSession's answers; None stands for not there and not readable.
 
     The vault decides: AVAILABLE is granted whatever the session says, and while it is CREATING only a session that has
-    ended otherwise ends the wait.
+    ended otherwise ends the wait. Where the vault is gone the session may still tell why.
     """
     if vault is None:
-        return _access("gone", session)
+        return _access(_ended(session) or "gone", session)  # deleting a team takes its vaults along
     match vault.get("VaultState"):
         case "AVAILABLE":
             return _access("granted", session)

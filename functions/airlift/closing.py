@@ -163,21 +163,21 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
         return ""
     described = describe(name) or {}
     session = described.get("MpaSessionArn") or vault.get("sessionArn")
-    # FAILED without a known ending: an earlier try of this step has cancelled the session.
-    if described.get("VaultState") not in ("CREATING", "FAILED") or session is None:
-        return ""
-    tried = {"withdrawalBy": holder.execution_arn}
-    withdrawn = next_request(vault) | {"sessionStatus": "WITHDRAWN"}
-    text = "The pending request was withdrawn."
-    if described["VaultState"] == "CREATING":
-        try:
-            client("mpa", MPA_REGION).cancel_session(SessionArn=session)
-        except (ClientError, *NO_ANSWER) as error:
-            withdrawn = {}
-            text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
     arn = vault["sourceBackupVaultArn"]
+    withdrawn = next_request(vault) | {"sessionStatus": "WITHDRAWN"}
+    if described.get("VaultState") == "FAILED":
+        # It has ended, or an earlier try of this step has cancelled it: a resume makes a request of its own.
+        ledger.write(Update(vault_key(recovery_id, arn), next_request(vault)), holder=holder)
+    if described.get("VaultState") != "CREATING" or session is None:
+        return ""
+    text = "The pending request was withdrawn."
+    try:
+        client("mpa", MPA_REGION).cancel_session(SessionArn=session)
+    except (ClientError, *NO_ANSWER) as error:
+        withdrawn = {}
+        text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
     ledger.write(
-        Update(vault_key(recovery_id, arn), tried | withdrawn),
+        Update(vault_key(recovery_id, arn), {"withdrawalBy": holder.execution_arn} | withdrawn),
         entry(recovery_id, now(), "withdrawn", text, vault=arn),
         holder=holder,
     )
