@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Powertools reads it once, when a handler's module is loaded.
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Airlift")
 
 _TOGETHER = {"e2e": "e2e", "workflow": "workflow", "local": "local"}
 """Folders whose files share a local cloud, played scenarios or a world."""
