@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
@@ -92,6 +94,7 @@ def test_the_policies_bind_roots_of_member_accounts(cloud: Cloud) -> None:
     denied = "explicit deny in a service control policy"
     backup, events = cloud.client("backup", PRODUCTION), cloud.client("events", DETECTOR)
     accounts.forward_findings(cloud)
+    administrator = _administrator(cloud)
     accounts.protect(cloud, TEAM, DetectorTargetIds=DETECTOR)
     with pytest.raises(ClientError, match=denied):
         backup.delete_backup_vault(BackupVaultName="production")
@@ -104,12 +107,27 @@ def test_the_policies_bind_roots_of_member_accounts(cloud: Cloud) -> None:
     role = next(one["RoleName"] for one in iam.list_roles(PathPrefix="/airlift-forward/")["Roles"])
     with pytest.raises(ClientError, match="explicit deny"):
         iam.delete_role_policy(RoleName=role, PolicyName="forward")
+    with pytest.raises(ClientError, match="explicit deny"):
+        iam.delete_role_policy(RoleName="stacksets-exec-1", PolicyName="events")
+    administrator.disable_rule(Name="airlift-forward-guardduty")  # a StackSet's role may
     events.put_rule(Name="anything-else", ScheduleExpression="rate(1 day)")
     organizations = cloud.client("organizations", MANAGEMENT, TEAM_REGION)
     bound = organizations.list_policies_for_target(TargetId=PRODUCTION, Filter="SERVICE_CONTROL_POLICY")["Policies"]
     assert [one["Name"] for one in bound] == ["airlift-protection-vaults"]
     cloud.client("backup", RECOVERY).create_backup_vault(BackupVaultName="mine")
     cloud.client("backup", RECOVERY).delete_backup_vault(BackupVaultName="mine")
+
+
+def _administrator(cloud: Cloud) -> Any:
+    """EventBridge as a StackSet's role in the detector account reaches it."""
+    iam, name = cloud.client("iam", DETECTOR), "stacksets-exec-1"
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{DETECTOR}:root"}, "Action": "sts:AssumeRole"}
+    rights = {"Effect": "Allow", "Action": "events:*", "Resource": "*"}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="events", PolicyDocument=json.dumps({"Statement": [rights]}))
+    key = cloud.client("sts", DETECTOR).assume_role(RoleArn=arn, RoleSessionName="stackset")["Credentials"]
+    session: Any = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"], REGION)
+    return session.client("events", endpoint_url=f"http://127.0.0.1:{cloud.port}")
 
 
 def test_the_isolated_network_is_what_a_plan_names(cloud: Cloud) -> None:
