@@ -153,7 +153,8 @@ def test_closing_what_was_stopped_is_done_again_after_any_side_effect() -> None:
         assert watch.killed
         assert (after.recovery["state"], after.recovery["outcome"]) == ("ENDED", "Stopped"), lost
         assert not after.of("LOCK"), lost
-        assert after.timeline.count("withdrawn") == 1, lost
+        # Lost right after the withdrawal nobody knows any more who ended the request: no word, and nothing wrong.
+        assert after.timeline.count("withdrawn") == (0 if lost[0] == "CancelSession" else 1), lost
         assert after.timeline.count("closed") == 1, lost
         (vault,) = after.of("VAULT#")
         assert vault["request"] == 2, lost
