@@ -247,6 +247,20 @@ def test_a_topic_that_is_down_keeps_no_recovery_from_ending_and_the_word_is_kept
     assert [message["Subject"] for message in published(people)] == [f"Airlift {RECOVERY_ID}: Recovered"]
 
 
+def test_an_event_that_comes_again_publishes_what_its_first_run_could_not(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service
+) -> None:
+    """Lambda repeats an asynchronous run that failed; by then the lock is free."""
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD), SERVED)
+    people.answers["publish"] = refused("InternalError", "", 500)
+    with pytest.raises(AirliftError):
+        close_by_status(ledger, EXECUTION, {"status": "ABORTED"})
+    people.answers["publish"] = {}
+    people.asked.clear()
+    close_by_status(ledger, EXECUTION, {"status": "ABORTED"})
+    assert [message["Subject"] for message in published(people)] == [f"Airlift {RECOVERY_ID}: Stopped"]
+
+
 def test_the_output_holds_the_votes_and_each_vaults_ending(
     ledger: Ledger, given: Callable[..., None], people: Service
 ) -> None:
