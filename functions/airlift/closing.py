@@ -54,6 +54,7 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
         return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
     lock = ledger.get(lock_key(served["account"]))
     if lock is None or lock["executionArn"] != execution_arn:
+        deliver_or_retry(ledger, recovery_key(served["recoveryId"])[0])
         return {"outcome": "closed before"}
     described = status or _described(execution_arn)
     if described["status"] in ("RUNNING", "PENDING_REDRIVE"):
