@@ -69,7 +69,7 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
-test-web: web-programs .venv-cloud/.locked .venv-web/axe/.locked
+test-web: web-programs .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked .venv-web/axe/.locked
 	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
 
 check: check-style check-types check-template check-workflows
