@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -36,15 +37,18 @@ def build(runtime: str) -> Path:
     """The built template: built now, or before from the same sources for the same runtime."""
     place = WORK / "build" / _digest(runtime)
     template = place / "template.yaml"
-    if not template.exists():
-        shutil.rmtree(place.parent, ignore_errors=True)
-        tools = {
-            "PATH": f"{Path(CLOUD_PYTHON).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "LAYER_PYTHON": CLOUD_PYTHON,
-            "LAYER_WHEELS": "",  # this machine's own
-        }
-        options = ["--build-dir", str(place), "--cache-dir", str(WORK / "cache"), "--cached", "--parallel"]
-        _sam(["build", *options, "--parameter-overrides", f"LambdaRuntime={runtime}"], os.environ | tools)
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a demo and a test may want it at one moment
+        if not template.exists():
+            shutil.rmtree(place.parent, ignore_errors=True)
+            tools = {
+                "PATH": f"{Path(CLOUD_PYTHON).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                "LAYER_PYTHON": CLOUD_PYTHON,
+                "LAYER_WHEELS": "",  # this machine's own
+            }
+            options = ["--build-dir", str(place), "--cache-dir", str(WORK / "cache"), "--cached", "--parallel"]
+            _sam(["build", *options, "--parameter-overrides", f"LambdaRuntime={runtime}"], os.environ | tools)
     return template
 
 
