@@ -24,9 +24,6 @@ def _group(path: Path) -> str:
     return _TOGETHER.get(path.parent.name, path.name)
 
 
-# First in line, so that the processes know the groups before the tests are handed out.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a group in one process."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keeps the tests of a group in one process; here, since later the tests are handed out already."""
+    item.add_marker(pytest.mark.xdist_group(_group(item.path)))
