@@ -63,7 +63,7 @@ RequestedBy = Annotated[
 """Who asks; the command line gives the caller's ARN. It is recorded, and proves nothing."""
 RecoveryId = Annotated[
     str,
-    Form("r-[0-9]{8}-[0-9]{12}-[0-9a-f]{4}", "a recovery id", "It looks like r-20260102-111122223333-0a1b."),
+    Form("(?:r|drill)-[0-9]{8}-[0-9]{12}-[0-9a-f]{4}", "a recovery id", "It looks like r-20260102-111122223333-0a1b."),
 ]
 
 _WHAT_TO_RECOVER = ("source_backup_vault_arn", "source_backup_vault_arns", "account")

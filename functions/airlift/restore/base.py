@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,12 @@ class RecoveryPoint:
     size_bytes: int = 0
     restore_metadata: Mapping[str, str] = field(default_factory=dict)
     """GetRecoveryPointRestoreMetadata's answer without nulls; empty if it could not be read."""
+    restore_time: datetime | None = None
+    """The moment that a continuous point is restored to; None for a snapshot."""
+    nested: tuple[RecoveryPoint, ...] = ()
+    """The points inside a composite one, such as the volumes of an EKS cluster."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The recovery point's own tags, the source's at the time of the backup; empty unless the plan wants them."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +86,53 @@ class Validation:
     how: str
 
 
-class Family(Protocol):
+class Family(ABC):
     """One family of resource types. Instances hold no state; every call may be repeated."""
 
-    resource_types: tuple[str, ...]
+    resource_types: ClassVar[tuple[str, ...]]
     """AWS Backup's type names that this family restores."""
-    accepted_keys: frozenset[str]
+    accepted_keys: ClassVar[frozenset[str]]
     """Metadata keys in their documented spelling; anything else is refused by the plan's checker."""
-    option_keys: frozenset[str]
-    """Keys of `Target.options` that this family reads."""
-    copies_source_tags: bool
+    option_keys: ClassVar[frozenset[str]]
+    """Keys of `Target.options` that this family reads, beside those of `common.OPTIONS`."""
+    copies_source_tags: ClassVar[bool]
     """Whether CopySourceTagsToRestoredResource may be sent: for some types the job fails if it is."""
-    concurrent_restores: int | None
+    concurrent_restores: ClassVar[int | None] = None
     """How many restores of this family may run at once in an account; None if AWS states no limit."""
+    job_type: ClassVar[str | None] = None
+    """ResourceType of the restore job if it is not the point's own."""
 
+    def exclusive(self, target: Target) -> str | None:
+        """Name of what only one restore at a time may write to; None if restores don't get in each other's way."""
+        return None
+
+    @abstractmethod
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """The complete StartRestoreJob metadata.
 
         Raises `airlift.errors.MetadataRefused` if the plan lacks what the type needs.
         """
-        ...
 
-    def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
-        """Makes or checks what must exist before the job starts. May be repeated."""
-        ...
+    # Most types need nothing before the job.
+    def prepare(  # noqa: B027
+        self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]
+    ) -> None:
+        """Makes or checks what must exist before the job starts. May be repeated.
 
+        Raises `airlift.errors.MetadataRefused` if something is missing that only people can make.
+        """
+
+    @abstractmethod
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
         """Does what AWS Backup leaves undone. Never waits: what takes minutes is taken up again by the loop."""
-        ...
 
+    @abstractmethod
     def validate(self, clients: Clients, restored: Restored) -> Validation:
         """Looks at the restored resource, cheaply and honestly."""
-        ...
+
+    @abstractmethod
+    def delete(self, clients: Clients, restored: Restored) -> Finishing:
+        """Deletes what a drill restored and what AWS made beside it, in the order that the service wants.
+
+        Never waits, like `finish`; done when nothing is left, which it is as well if nothing is there.
+        """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
+from airlift.restore.base import Finishing
 from airlift.restore.common import airlift_tags, tag_list
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import RecoveryPoint, Target
 
+AGAIN_IN_SECONDS = 5
+PAGES_A_CALL = 50
+"""Of 1,000 versions each: well within the time that one call of a function has."""
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -48,6 +53,29 @@ def check_bucket(client: Any, bucket: str, account: str) -> None:
             f"The bucket {bucket}, which the plan names, is not versioned, as AWS Backup needs it.",
             "switch its versioning on, or remove DestinationBucketName from the plan's targets.",
         )
+
+
+def delete_bucket(client: Any, bucket: str, account: str) -> Finishing:
+    """Empties the bucket, so many pages a call, and deletes it. May be repeated."""
+    this = {"Bucket": bucket, "ExpectedBucketOwner": account}
+    try:
+        pages = client.get_paginator("list_object_versions").paginate(**this, PaginationConfig={"PageSize": 1000})
+        for page in islice(pages, PAGES_A_CALL):
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if found:
+                objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+                client.delete_objects(**this, Delete={"Objects": objects, "Quiet": True})
+        for upload in client.list_multipart_uploads(**this).get("Uploads", []):
+            client.abort_multipart_upload(**this, Key=upload["Key"], UploadId=upload["UploadId"])
+        client.delete_bucket(**this)
+    except client.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchBucket":
+            return Finishing(True)
+        if code == "BucketNotEmpty":
+            return Finishing(False, AGAIN_IN_SECONDS, f"bucket {bucket} is being emptied")
+        raise
+    return Finishing(True)
 
 
 def _create(client: Any, bucket: str, target: Target, *, with_acls: bool) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import Family, RecoveryPoint, Target
 
+OPTIONS = frozenset({"copySourceTags", "tags", "validationFunction"})
+"""Options that every type takes; what they do is told in `airlift.plan_parts.Settings`."""
 LONGEST_TAG_VALUE = 256  # characters; an ARN with a table name of 255 is longer
 
 

@@ -5,6 +5,7 @@ IAM actions, on arn:aws:dynamodb:<region>:<recovery account>:table/<restored tab
 - finish: dynamodb:DescribeTable, TagResource, DescribeContinuousBackups, UpdateContinuousBackups,
   DescribeTimeToLive, UpdateTimeToLive, UpdateTable
 - validate: dynamodb:DescribeTable, Scan
+- delete: dynamodb:DescribeTable, UpdateTable, DeleteTable
 - for tables under a customer managed key also kms:Decrypt on it, with kms:ViaService dynamodb (inferred)
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.arns import Arn
 from airlift.names import derived_name
-from airlift.restore.base import Finishing, Validation
+from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
 AGAIN_IN_SECONDS = 10
 
 
-class DynamoDb:
+class DynamoDb(Family):
     """Tables. A restored one has no tags, PITR, TTL, stream or scaling; `finish` adds what is wanted."""
 
-    resource_types: tuple[str, ...] = ("DynamoDB",)
+    resource_types = ("DynamoDB",)
     # aws:backup:request-id is taken too, but one value in a plan would stand for every table.
     accepted_keys = frozenset({"targetTableName", "encryptionType", "kmsMasterKeyArn"})
     option_keys = frozenset({"kmsKeyId", "timeToLiveAttribute", "streamViewType", "deletionProtection"})
     copies_source_tags = False
-    concurrent_restores: int | None = 50  # DynamoDB's quota, not AWS Backup's
+    concurrent_restores = 50  # DynamoDB's quota, not AWS Backup's
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """Name and encryption. Without encryptionType the source's key would be used, out of reach here."""
@@ -99,6 +100,21 @@ class DynamoDb:
                 for index in indexes
             ),
         )
+
+    def delete(self, clients: Clients, restored: Restored) -> Finishing:
+        """Protection off, then the table: neither is taken while it is being made or changed (API_DeleteTable.html)."""
+        client, name = clients("dynamodb"), restored.metadata["targetTableName"]
+        try:
+            table = client.describe_table(TableName=name)["Table"]
+            if table["TableStatus"] in {"CREATING", "UPDATING", "DELETING"}:
+                return Finishing(False, AGAIN_IN_SECONDS, f"table {name} is {table['TableStatus']}")
+            if table.get("DeletionProtectionEnabled"):
+                client.update_table(TableName=name, DeletionProtectionEnabled=False)
+                return Finishing(False, AGAIN_IN_SECONDS, f"deletion protection of table {name} is switched off")
+            client.delete_table(TableName=name)
+        except client.exceptions.ResourceNotFoundException:
+            return Finishing(True)
+        return Finishing(False, AGAIN_IN_SECONDS, f"table {name} is being deleted")
 
 
 def _being_filled(table: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ IAM actions:
 - prepare: none
 - finish: ec2:CreateTags on arn:aws:ec2:<region>:<recovery account>:volume/*
 - validate: ec2:DescribeVolumes on * (it has no resource-level permission)
+- delete: ec2:DescribeVolumes, and ec2:DeleteVolume on the volume
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airlift.errors import MetadataRefused
-from airlift.restore.base import Finishing, Validation
+from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
 GIB = 1024**3
+AGAIN_IN_SECONDS = 10
 
 
-class Ebs:
+class Ebs(Family):
     """Volumes, new and encrypted. Type, size, IOPS and throughput only if the plan sets them."""
 
-    resource_types: tuple[str, ...] = ("EBS",)
+    resource_types = ("EBS",)
     # Without the keys of a file-level restore: it needs a backup index, which air-gapped points never have.
     accepted_keys = frozenset(
         {
@@ -41,7 +43,6 @@ class Ebs:
     )
     option_keys = frozenset({"availabilityZone", "availabilityZones", "kmsKeyId"})
     copies_source_tags = True
-    concurrent_restores: int | None = None
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """Zone and encryption. Zone names mean something else in each account: the source's would not do."""
@@ -89,3 +90,18 @@ class Ebs:
             ),
             (size >= least, f"volume {volume_id} has {size} GiB, its recovery point {least} GiB"),
         )
+
+    def delete(self, clients: Clients, restored: Restored) -> Finishing:
+        """The volume, which nobody must have attached (API_DeleteVolume.html)."""
+        if not restored.created_resource_arn:
+            return Finishing(True)
+        client, volume_id = clients("ec2"), resource_id(restored.created_resource_arn)
+        try:
+            state = client.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["State"]
+            if state == "available":
+                client.delete_volume(VolumeId=volume_id)
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidVolume.NotFound":
+                raise
+            return Finishing(True)
+        return Finishing(False, AGAIN_IN_SECONDS, f"volume {volume_id} is {state}")

@@ -6,6 +6,7 @@ IAM actions:
   arn:aws:elasticfilesystem:<region>:<recovery account>:file-system/*; for CreateMountTarget also
   ec2:DescribeSubnets, ec2:DescribeNetworkInterfaces, ec2:CreateNetworkInterface on *
 - validate: elasticfilesystem:DescribeFileSystems, DescribeMountTargets on the same file systems
+- delete: also elasticfilesystem:DeleteMountTarget, DeleteFileSystem; ec2:DeleteNetworkInterface on *
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name
-from airlift.restore.base import Finishing, Validation
+from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ AGAIN_IN_SECONDS = 15
 UNDER_WAY = frozenset({"creating", "updating"})
 
 
-class Efs:
+class Efs(Family):
     """File systems, always new and encrypted. They come without mount targets, access points and policy."""
 
-    resource_types: tuple[str, ...] = ("EFS",)
+    resource_types = ("EFS",)
     # aws:backup:request-id is taken too, but one value in a plan would stand for every file system.
     accepted_keys = frozenset(
         {
@@ -46,7 +47,6 @@ class Efs:
     )
     option_keys = frozenset({"kmsKeyId", "securityGroupIds", "subnetIds"})
     copies_source_tags = True
-    concurrent_restores: int | None = None
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """Six keys always: AWS calls some optional, but jobs without them fail (field reports)."""
@@ -113,6 +113,36 @@ class Efs:
                 for subnet in wished
             ),
         )
+
+    def delete(self, clients: Clients, restored: Restored) -> Finishing:
+        """Mount targets first: a file system that has any is not deleted (API_DeleteFileSystem.html)."""
+        if not restored.created_resource_arn:
+            return Finishing(True)
+        client, system_id = clients("efs"), resource_id(restored.created_resource_arn)
+        try:
+            mounts = _mount_target_ids(client, system_id)
+            for mount in mounts:
+                client.delete_mount_target(MountTargetId=mount)
+            if mounts:
+                return Finishing(False, AGAIN_IN_SECONDS, f"{len(mounts)} mount targets of {system_id} are deleted")
+            if client.describe_file_systems(FileSystemId=system_id)["FileSystems"][0]["LifeCycleState"] != "deleting":
+                client.delete_file_system(FileSystemId=system_id)
+        except (client.exceptions.FileSystemNotFound, client.exceptions.MountTargetNotFound):
+            return Finishing(not _exists(client, system_id), AGAIN_IN_SECONDS, f"mount targets of {system_id}")
+        return Finishing(False, AGAIN_IN_SECONDS, f"file system {system_id} is being deleted")
+
+
+def _exists(client: Any, system_id: str) -> bool:
+    try:
+        client.describe_file_systems(FileSystemId=system_id)
+    except client.exceptions.FileSystemNotFound:
+        return False
+    return True
+
+
+def _mount_target_ids(client: Any, system_id: str) -> list[str]:
+    pages = client.get_paginator("describe_mount_targets").paginate(FileSystemId=system_id)
+    return [mount["MountTargetId"] for page in pages for mount in page["MountTargets"]]
 
 
 def _mount_targets(client: Any, system_id: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ IAM actions, on arn:aws:s3:::<restored bucket>:
   s3:PutBucketOwnershipControls only if a plan restores ACLs
 - finish: none
 - validate: s3:GetBucketVersioning, ListBucket
+- delete: s3:ListBucketVersions, DeleteObject, DeleteObjectVersion, ListBucketMultipartUploads, AbortMultipartUpload,
+  DeleteBucket
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import re
 from typing import TYPE_CHECKING
 
 from airlift.names import derived_name
-from airlift.restore.base import Finishing, Validation
-from airlift.restore.bucket import check_bucket, make_bucket
+from airlift.restore.base import Family, Finishing, Validation
+from airlift.restore.bucket import check_bucket, delete_bucket, make_bucket
 from airlift.restore.common import assemble, resource_id, verdict
 
 if TYPE_CHECKING:
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
 SPEAKS_OF_LOSS = re.compile(r"fail|no objects|not restored", re.IGNORECASE)
 
 
-class S3:
+class S3(Family):
     """Buckets. Object tags and metadata come back by themselves, what belongs to the bucket does not."""
 
-    resource_types: tuple[str, ...] = ("S3",)
+    resource_types = ("S3",)
     accepted_keys = frozenset(
         {
             "DestinationBucketName",
@@ -47,7 +49,6 @@ class S3:
     )
     option_keys = frozenset({"bucketPrefix", "kmsKeyId", "restoreTime"})
     copies_source_tags = False
-    concurrent_restores: int | None = None
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """Bucket and encryption. EncryptionType's default "original" would need the source's key."""
@@ -95,6 +96,13 @@ class S3:
             (versioning == "Enabled", f"versioning of bucket {bucket} is {versioning}, not Enabled"),
             (objects > 0, f"bucket {bucket} holds no object"),
         )
+
+    def delete(self, clients: Clients, restored: Restored) -> Finishing:
+        """Versions, delete markers and unfinished uploads, then the bucket; as much of it as one call may take."""
+        bucket = restored.metadata["DestinationBucketName"]
+        if bucket != _own_bucket(restored.point, restored.target):
+            return Finishing(True, doing=f"bucket {bucket} is the plan's own and stays")
+        return delete_bucket(clients("s3"), bucket, restored.target.account)
 
 
 def _own_bucket(point: RecoveryPoint, target: Target) -> str:
