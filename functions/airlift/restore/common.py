@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 
 OPTIONS = frozenset({"copySourceTags", "tags", "validationFunction"})
 """Options that every type takes; what they do is told in `airlift.plan_parts.Settings`."""
+VALIDATION_FUNCTION = re.compile(r"airlift-validate-[a-zA-Z0-9_-]{1,47}")
+"""Names that the option `validationFunction` takes: settle_restore may invoke functions of this prefix only."""
 LONGEST_TAG_VALUE = 256  # characters; an ARN with a table name of 255 is longer
+MOST_TAGS = 50
+"""Of one resource, for all services alike; those of AWS (`aws:`) don't count (tagging in the AWS General Reference)."""
 
 
 def nearest(keys: Iterable[str], key: str) -> str | None:
@@ -68,8 +74,16 @@ def resource_id(arn: str) -> str:
 
 
 def airlift_tags(point: RecoveryPoint, target: Target) -> dict[str, str]:
-    """The tags by which a restored resource is known: whose recovery made it, and from what."""
-    return {"airlift:recovery": target.recovery_id, "airlift:source": point.resource_arn[:LONGEST_TAG_VALUE]}
+    """All tags that Airlift puts on a restored resource, at most 50.
+
+    First those by which it is known: whose recovery made it, and from what; then the plan's; then, where the plan
+    wants them and AWS Backup doesn't copy them itself, the source's. Earlier ones win; of the source's those are left
+    out that are AWS's own, which nobody can set, or too many.
+    """
+    known = {"airlift:recovery": target.recovery_id, "airlift:source": point.resource_arn[:LONGEST_TAG_VALUE]}
+    plans: Mapping[str, str] = target.options.get("tags", {})
+    sources = {key: point.tags[key] for key in sorted(point.tags) if not key.lower().startswith("aws:")}
+    return dict(islice(({**known, **plans, **sources} | plans | known).items(), MOST_TAGS))
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
