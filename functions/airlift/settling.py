@@ -73,6 +73,7 @@ def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
         metadata=item["metadata"],
         created_resource_arn=item["createdResourceArn"],
         status_message=item.get("statusMessage", ""),
+        job_id=item["jobId"],
     )
     finishing = family.finish(client, restored)
     if not finishing.done:

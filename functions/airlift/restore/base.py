@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Restored:
     created_resource_arn: str
     status_message: str = ""
     """The job's StatusMessage: a COMPLETED S3 job may say there that objects failed."""
+    job_id: str = ""
+    """The restore job; jobs for the points inside a composite one name it as their parent."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ class Family(ABC):
     """How many restores of this family may run at once in an account; None if AWS states no limit."""
     job_type: ClassVar[str | None] = None
     """ResourceType of the restore job if it is not the point's own."""
+    nested_keys: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
+    """For metadata keys whose value is a JSON object, or a list of such: the keys of that object."""
+    examples: ClassVar[tuple[Mapping[str, str], ...]] = (MappingProxyType({}),)
+    """Restore metadata as points of each kind have it: what the plan's checker tries the plan's settings on."""
 
     def exclusive(self, target: Target) -> str | None:
         """Name of what only one restore at a time may write to; None if restores don't get in each other's way."""
