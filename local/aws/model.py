@@ -1,4 +1,4 @@
-"""botocore's service models as the one authority on requests and answers (rest-json services)."""
+"""botocore's service models as the one authority on requests and answers (rest-json and json services)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,12 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 
 from local.aws.errors import AwsError
+from local.aws.shapes import find_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Params = dict[str, Any]
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "boolean": (bool,),
-    "float": (int, float),
-    "double": (int, float),
-    "timestamp": (int, float),
-    "list": (list, tuple),
-    "map": (dict,),
-    "structure": (dict,),
-}
 
 # What each service calls a value it refuses, and a required value that is missing.
 _REFUSALS: dict[str, tuple[str, str]] = {
@@ -40,6 +28,7 @@ _REFUSALS: dict[str, tuple[str, str]] = {
     "mpa": ("ValidationException", "ValidationException"),
     "ram": ("InvalidParameterException", "InvalidParameterException"),
 }
+_REFUSAL = ("ValidationException", "ValidationException")
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,9 @@ def parse_request(
 
     Raises AwsError UnknownOperationException, or the service's own refusal of a parameter.
     """
+    target = headers.get("x-amz-target")
+    if target:
+        return _parse_target(service, target, body)
     values = parse_qs(query, keep_blank_values=True)
     for route in routes(service):
         hit = route.path.fullmatch(path) if route.method == method else None
@@ -93,6 +85,34 @@ def parse_request(
             params = _bind(service, route.operation, hit.groupdict(), values, headers, body)
             return route.operation, params
     raise AwsError("UnknownOperationException", f"{service} has no operation for {method} {path}", status=404)
+
+
+def _parse_target(service: str, target: str, body: bytes) -> tuple[OperationModel, Params]:
+    """A request of the json protocol, whose header X-Amz-Target names the operation."""
+    model, name = service_model(service), target.rpartition(".")[2]
+    if name not in model.operation_names:
+        raise AwsError("UnknownOperationException", f"{service} has no operation {target}", status=404)
+    operation = model.operation_model(name)
+    shape: Any = operation.input_shape
+    params: Params = _from_wire(_document(body), shape)
+    _refuse_problem(service, params, shape)
+    return operation, params
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body) if body else {}
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise AwsError("SerializationException", "The request body is not a JSON object.")
+    return document
+
+
+def _refuse_problem(service: str, params: Params, shape: Any) -> None:
+    problem = find_problem(params, shape, "")
+    if problem:
+        raise AwsError(_REFUSALS.get(service, _REFUSAL)[problem.missing], problem.text)
 
 
 def _bind(
@@ -106,12 +126,7 @@ def _bind(
     shape: Any = operation.input_shape
     if shape is None:
         return {}
-    try:
-        document = json.loads(body) if body else {}
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise AwsError("SerializationException", "The request body is not a JSON object.")
+    document = _document(body)
     params: Params = {}
     for name, member in shape.members.items():
         location = member.serialization.get("location")
@@ -124,9 +139,7 @@ def _bind(
             params[name] = _from_text(service, member, headers[wire.lower()], name)
         elif location is None and document.get(wire) is not None:
             params[name] = _from_wire(document[wire], member)
-    problem = find_problem(params, shape, "")
-    if problem:
-        raise AwsError(_REFUSALS[service][problem.missing], problem.text)
+    _refuse_problem(service, params, shape)
     return params
 
 
@@ -137,7 +150,7 @@ def _from_text(service: str, shape: Shape, text: str, name: str) -> Any:
         if shape.type_name == "timestamp":
             return _timestamp(text)
     except ValueError:
-        raise AwsError(_REFUSALS[service][0], f"{name}: {text!r} is not a {shape.type_name}") from None
+        raise AwsError(_REFUSALS.get(service, _REFUSAL)[0], f"{name}: {text!r} is not a {shape.type_name}") from None
     return text == "true" if shape.type_name == "boolean" else text
 
 
@@ -164,66 +177,6 @@ def _from_wire(value: Any, shape: Any) -> Any:
         with suppress(ValueError):
             return _timestamp(value)
     return value
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a value does not fit its shape."""
-
-    text: str
-    missing: bool = False
-
-
-def find_problem(value: Any, shape: Any, where: str, *, null_values: bool = False) -> Problem | None:
-    """The first way in which `value` breaks `shape`: type, required, unknown, enum, pattern, length, range.
-
-    `null_values` allows nulls as values of a map.
-    """
-    kind = shape.type_name
-    expected = _PYTHON_TYPES.get(kind)
-    wrong_bool = isinstance(value, bool) and kind != "boolean"
-    if value is None or wrong_bool or (expected and not isinstance(value, expected)):
-        return Problem(f"{where or shape.name} must be a {kind}, not {type(value).__name__}")
-    if kind == "structure":
-        return _structure_problem(value, shape, where, null_values=null_values)
-    if kind in ("list", "map"):
-        items = value.items() if kind == "map" else enumerate(value)
-        inner = shape.value if kind == "map" else shape.member
-        for key, item in items:
-            if item is None and kind == "map" and null_values:
-                continue
-            found = find_problem(item, inner, f"{where}[{key}]", null_values=null_values)
-            if found:
-                return found
-    return _constraint_problem(value, shape, where)
-
-
-def _structure_problem(value: Mapping[str, Any], shape: Any, where: str, *, null_values: bool) -> Problem | None:
-    prefix = f"{where}." if where else ""
-    missing = next((name for name in shape.required_members if name not in value), None)
-    if missing:
-        return Problem(f"{prefix}{missing} is required", missing=True)
-    for name, item in value.items():
-        if name not in shape.members:
-            return Problem(f"{prefix}{name} is not a member of {shape.name}")
-        found = find_problem(item, shape.members[name], f"{prefix}{name}", null_values=null_values)
-        if found:
-            return found
-    return None
-
-
-def _constraint_problem(value: Any, shape: Any, where: str) -> Problem | None:
-    rules = shape.metadata
-    size = value if isinstance(value, (int, float)) else len(value)
-    if "min" in rules and size < rules["min"]:
-        return Problem(f"{where} is below the minimum of {rules['min']}")
-    if "max" in rules and size > rules["max"]:
-        return Problem(f"{where} is above the maximum of {rules['max']}")
-    if rules.get("enum") and value not in rules["enum"]:
-        return Problem(f"{where} must be one of {', '.join(rules['enum'])}")
-    if "pattern" in rules and isinstance(value, str) and not re.fullmatch(rules["pattern"], value):
-        return Problem(f"{where} does not match {rules['pattern']}")
-    return None
 
 
 def render(operation: OperationModel, answer: Params | None) -> bytes:

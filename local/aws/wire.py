@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from local.aws.errors import AwsError, ConnectionDropped
 from local.aws.faults import Faults
-from local.aws.model import Params, error_status, parse_request, render
+from local.aws.model import Params, error_status, parse_request, render, service_model
 
 # botocore asks every handler, and takes the first answer: what follows, such as moto, must not know the address.
 _ANSWERED = "https://answered.invalid/"
@@ -136,7 +136,8 @@ class Front:
             raise AwsError("UnsupportedLocally", message, status=501)
         self.faults.strike(service, operation, params, after_effect=False)
         provider.admit(caller, operation)
-        action, resources = f"{service}:{operation}", provider.resources(caller, operation, params)
+        action = f"{service_model(service).signing_name}:{operation}"
+        resources = provider.resources(caller, operation, params)
         self.guard(caller, action, resources, params)
         self.authorize(caller, action, resources)
         answer = method(caller, params)
@@ -167,7 +168,11 @@ class Answers(Protocol):
         """The service's answer; None lets the request pass on. Raises ConnectionDropped."""
 
 
-def install_botocore(front: Answers, services: Sequence[str] = ("backup", "mpa", "ram")) -> Callable[[], None]:
+SERVICES = ("backup", "mpa", "ram", "fsx", "timestream-write")
+"""What the front answers, by boto3's names."""
+
+
+def install_botocore(front: Answers, services: Sequence[str] = SERVICES) -> Callable[[], None]:
     """Let boto3 clients made from now on in this process reach `front`; returns what undoes it.
 
     Handlers of `before-send.<service>` come before moto's of `before-send`.
@@ -201,7 +206,9 @@ def install_botocore(front: Answers, services: Sequence[str] = ("backup", "mpa",
         sent_to, request.url = request.url, _ANSWERED
         return AWSResponse(sent_to, answer.status, answer.headers, _RawBody(answer.body))  # type: ignore[arg-type]
 
-    entries = [(f"before-send.{service}", _bound(send, service)) for service in services]
+    entries = [
+        (f"before-send.{service_model(service).service_id.hyphenize()}", _bound(send, service)) for service in services
+    ]
     botocore.handlers.BUILTIN_HANDLERS.extend(entries)
     session = boto3.DEFAULT_SESSION
     if session is not None:

@@ -1,4 +1,4 @@
-"""AWS Backup, multi-party approval and RAM together, ready to be put behind an emulator."""
+"""AWS Backup, multi-party approval, RAM and what else emulators lack, ready to be put behind an emulator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from local.aws.backup import Backup
 from local.aws.context import Clients, Context, Emit, Ids
 from local.aws.doors import Doors
 from local.aws.faults import Faults
+from local.aws.fsx import Fsx
 from local.aws.mpa import Mpa
 from local.aws.portal import Portal
 from local.aws.ram import Ram
 from local.aws.settings import Settings
+from local.aws.timestream import Timestream
 from local.aws.wire import Authorize, Front, Guard, Identify, account_as_key, allow_all, guard_nothing
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ def build_world(
     mpa = Mpa(context, portal.outbox.append, ram.is_shared)
     portal.mpa = mpa
     backup = Backup(context, mpa)
-    services = {"backup": backup.service, "mpa": mpa.service, "ram": ram.service}
+    services = {
+        "backup": backup.service,
+        "mpa": mpa.service,
+        "ram": ram.service,
+        "fsx": Fsx(context).service,
+        "timestream-write": Timestream(context).service,
+    }
     front = Front(services, identify, authorize, guard, faults, context.lock)
     return World(front, backup, mpa, ram, doors, portal, faults)

@@ -16,7 +16,8 @@ from ministack.core import router
 
 from local.aws import portal
 from local.aws.errors import ConnectionDropped
-from local.aws.wire import Request, Response
+from local.aws.model import service_model
+from local.aws.wire import SERVICES, Request, Response
 from local.aws.world import World, build_world
 from local.cloud import events
 from local.cloud.permissions import authorize, identify
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from local.aws.wire import Guard
     from local.cloud.story_clock import StoryClock
 
-SERVICES = ("backup", "mpa", "ram")
 DOOR = "/_local/"
 _PREFIX = "airlift-"
 
@@ -73,11 +73,11 @@ def make_world(clients: Clients, clock: StoryClock, settings: Settings, guard: G
 
 def install(world: World) -> None:
     """Let requests that are signed for these services reach `world` once ministack has checked their signature."""
-    detect = router.detect_service
+    detect, signing = router.detect_service, {service_model(name).signing_name: name for name in SERVICES}
 
     def detect_service(method: str, path: str, headers: dict[str, str], query: dict[str, Any]) -> str:
         signed = headers.get("authorization", "")
-        found = next((name for name in SERVICES if f"/{name}/aws4_request" in signed), None)
+        found = next((name for sign, name in signing.items() if f"/{sign}/aws4_request" in signed), None)
         return _PREFIX + found if found else str(detect(method, path, headers, query))
 
     router.detect_service = ministack.app.detect_service = detect_service

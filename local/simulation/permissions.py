@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws import Caller
 from local.aws.errors import AccessDenied
-from local.aws.wire import account_as_key
+from local.aws.wire import SERVICES, account_as_key
 from local.simulation.policies import Context, Statements, allows, as_list, needs_of
 from local.simulation.sdk import Call, ServiceError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from local.simulation.lambda_host import Function, LambdaHost
 
-CHECKED_BY_FRONT = ("backup", "mpa", "ram")
+CHECKED_BY_FRONT = SERVICES
 """Services that ask for permission themselves, knowing better what a call is checked on."""
 
 ANYBODY = {"Effect": "Allow", "Action": "*", "Principal": "*"}

@@ -12,7 +12,8 @@ from botocore.exceptions import ConnectionClosedError
 
 from local.aws import Request, Response
 from local.aws.errors import AccessDenied, ConnectionDropped
-from local.aws.model import find_problem, parse_request, render, routes, service_model
+from local.aws.model import parse_request, render, routes, service_model
+from local.aws.shapes import find_problem
 from tests.local.refusals import refused
 from tests.local.story import LAG, OWNER, RECOVERY, REGION, TEAM_OWNER, client
 
