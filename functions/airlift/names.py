@@ -6,6 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from airlift.arns import Arn
+
 if TYPE_CHECKING:
     from airlift.restore.base import Target
 
@@ -23,3 +25,12 @@ def derived_name(target: Target, source_name: str, *, alphabet: str, longest: in
         mark = hashlib.sha256(source_name.encode()).hexdigest()[:6]
         clean = f"{clean[: room - 7].rstrip('-.')}-{mark}".lstrip("-")
     return clean + suffix
+
+
+def source_name(resource_arn: str, region: str, name: str) -> str:
+    """`name`, with the Region of the source if it is not `region`.
+
+    A vault may hold copies of equally named resources of several Regions.
+    """
+    origin = Arn.parse(resource_arn).region
+    return name if origin == region else f"{name}-{origin}"
