@@ -134,7 +134,26 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     (targets(availabilityZones=["us-west-2a"]), "targets.defaults.availabilityZones", "error", "Name zones of"),
     (targets(availabilityZones=None), "targets.types.EBS", "error", "vailabilityZone"),
-    (waves({"types": ["S3"]}) | {"targets": {"defaults": {}}}, "targets.types.EBS", "warning", "vailabilityZone"),
+    (targets(copySourceTags="yes"), "targets.defaults.copySourceTags", "error", "true or false"),
+    (targets(tags={"stage": 1}), "targets.defaults.tags", "error", "A map of texts to texts"),
+    (targets(tags={"AWS:stage": "1"}), "targets.defaults.tags.AWS:stage", "error", "another key"),
+    (targets(tags={"a" * 129: "1"}), f"targets.defaults.tags.{'a' * 129}", "error", "1 to 128 characters"),
+    (targets(tags={f"t{i}": "" for i in range(41)}), "targets.defaults.tags", "error", "41 tags are too many"),
+    (targets(validationFunction="check-orders"), "targets.defaults.validationFunction", "error", "airlift-validate-"),
+    (targets({"EC2": {}}), "targets.types.EC2", "error", "securityGroupIds of an isolated network"),
+    (
+        targets({"EC2": {"metadata": {"VpcId": "vpc-1"}}}),
+        "targets.types.EC2.metadata.VpcId",
+        "error",
+        "takes no such metadata",
+    ),
+    (
+        targets({"VirtualMachine": {}}, securityGroupIds=["sg-1"]),
+        "targets.types.VirtualMachine",
+        "error",
+        "InstanceTyp",
+    ),
+    (waves({"types": ["Storage Gateway"]}, {"types": ["Gateway"]}), "waves[1].match[0].types[0]", "warning", "Gateway"),
     (targets({"RDS": {}}, subnetIds=[]), "targets.types.EFS", "warning", "no network"),
     (targets(subnetIds=[]), "targets.types.EFS", "warning", "no network"),
     (
@@ -153,6 +172,8 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
 
 def test_a_sound_plan_has_no_problem() -> None:
     assert check(plan(), region=REGION) == []
+    options = {"copySourceTags": True, "tags": {"stage": "recovery"}, "validationFunction": "airlift-validate-orders"}
+    assert check(targets(**options)) == []
     assert check(plan(exclude=[{"types": ["*"]}], triggers={"alarms": [alarm()]})) == []
     assert check(waves({"types": ["*"]}, {"types": ["E?S"], "names": ["a"]})) == []
 
@@ -194,6 +215,7 @@ def test_what_is_not_covered_names_what_the_plan_leaves_out() -> None:
     assert "GuardDuty" not in text
     assert "Left alone: names a* or b (old)." in text
     assert "DynamoDB is named by no wave" in text
+    assert "If the vaults hold VirtualMachine: The plan names no securityGroupIds" in text
     assert "S3 is named by no wave" not in text
     assert "not restored by Airlift yet: Aurora," in text
     assert "RDS is not recovered: " in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +24,22 @@ SOURCES = {
     "DynamoDB": "arn:aws:dynamodb:ap-northeast-1:111122223333:table/orders",
     "S3": "arn:aws:s3:::orders-documents",
     "EBS": "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-0a1b2c3d4e5f60718",
+    "EC2": "arn:aws:ec2:ap-northeast-1:111122223333:instance/i-0a1b2c3d4e5f60718",
     "EFS": "arn:aws:elasticfilesystem:ap-northeast-1:111122223333:file-system/fs-0a1b2c3d4e5f60718",
+    "Storage Gateway": "arn:aws:storagegateway:ap-northeast-1:111122223333:gateway/sgw-1A2B3C4D/volume/vol-1A2B3C4D",
+    "VirtualMachine": "arn:aws:backup-gateway:ap-northeast-1:111122223333:vm/vm-0A1B2C3D4E5F60718",
 }
+NEEDS = {
+    "EBS": "Availability Zone",
+    "EC2": "subnetIds",
+    "Storage Gateway": "Availability Zone",
+    "VirtualMachine": "subnetIds",
+}
+"""What a restore of the type can't do without, in the words of its refusal."""
+OPTIONS = {"availabilityZone": "apne1-az1", "subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+METADATA = {"VirtualMachine": {"InstanceType": "m7i.large"}}
+CHECKED = {"BlockDeviceMappings", "IamInstanceProfileName", "newFileSystem", "RestoreTime", "RestoreTo"}
+"""Keys whose values a family looks at."""
 
 
 def test_each_type_has_one_family_found_without_regard_to_case() -> None:
@@ -46,7 +61,9 @@ def test_the_tag_flag_is_only_for_types_whose_jobs_take_it() -> None:
         "DynamoDB": False,
         "S3": False,
         "EBS": True,
+        "EC2": True,
         "EFS": True,
+        "VirtualMachine": False,
     }
 
 
@@ -93,7 +110,7 @@ def test_a_key_that_the_type_does_not_take_is_refused(kind: str, key: str) -> No
     family = family_of(kind)
     assert family is not None
     with pytest.raises(MetadataRefused) as caught:
-        family.metadata(a_point(SOURCES[kind], kind), a_target(metadata={key: "x"}, availabilityZone="z"))
+        family.metadata(a_point(SOURCES[kind], kind), a_target(metadata={key: "x"}, **OPTIONS))
     assert key in caught.value.what
     assert kind in caught.value.what
 
@@ -111,10 +128,10 @@ def test_a_refusal_names_the_nearest_right_key() -> None:
 def test_metadata_is_whitelisted_strings_whatever_the_spelling(kind: str, keys: st.DataObject) -> None:
     family = family_of(kind)
     assert family is not None
-    taken = sorted(family.accepted_keys - {"newFileSystem"})
+    taken = sorted(family.accepted_keys - CHECKED)
     chosen = keys.draw(st.dictionaries(st.sampled_from(taken), st.text(min_size=1)))
     plan = {keys.draw(st.sampled_from([key, key.upper(), key.lower()])): value for key, value in chosen.items()}
-    target = a_target(metadata=plan, availabilityZone="apne1-az1")
+    target = a_target(metadata=METADATA.get(kind, {}) | plan, **OPTIONS)
     metadata = family.metadata(a_point(SOURCES[kind], kind), target)
     assert set(metadata) <= family.accepted_keys
     assert {key: metadata[key] for key in chosen} == chosen
@@ -126,8 +143,8 @@ def test_a_plan_without_settings_gives_all_that_the_type_needs_or_says_what_is_m
     family = family_of(kind)
     assert family is not None
     point = a_point(SOURCES[kind], kind)
-    if kind == "EBS":
-        with pytest.raises(MetadataRefused, match="Availability Zone"):
+    if kind in NEEDS:
+        with pytest.raises(MetadataRefused, match=NEEDS[kind]):
             family.metadata(point, a_target())
     else:
         assert family.metadata(point, a_target())
@@ -151,3 +168,22 @@ def test_tags_name_the_recovery_and_the_source_within_the_length_of_a_tag() -> N
     tags = airlift_tags(a_point(longest, "DynamoDB"), a_target())
     assert tags["airlift:recovery"] == RECOVERY_ID
     assert tags["airlift:source"] == longest[:256]
+
+
+def test_tags_of_the_plan_win_over_the_sources_and_airlifts_over_both() -> None:
+    source = {"backup": "daily", "stage": "production", "aws:cloudformation:stack-name": "x", "airlift:recovery": "no"}
+    point = replace(a_point(SOURCES["DynamoDB"], "DynamoDB"), tags=source)
+    assert airlift_tags(point, a_target(tags={"stage": "recovery", "airlift:source": "no"})) == {
+        "airlift:recovery": RECOVERY_ID,
+        "airlift:source": SOURCES["DynamoDB"],
+        "stage": "recovery",
+        "backup": "daily",
+    }
+
+
+def test_a_resource_never_gets_more_tags_than_it_takes() -> None:
+    point = replace(a_point(SOURCES["S3"], "S3"), tags={f"t{i:02}": "x" for i in range(50)})
+    tags = airlift_tags(point, a_target(tags={"owner": "recovery"}))
+    assert len(tags) == 50
+    assert tags["owner"] == "recovery"
+    assert list(tags)[:2] == ["airlift:recovery", "airlift:source"]

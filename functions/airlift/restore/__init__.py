@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from airlift.restore.common import nearest
 from airlift.restore.dynamodb import DynamoDb
 from airlift.restore.ebs import Ebs
+from airlift.restore.ec2 import Ec2
 from airlift.restore.efs import Efs
 from airlift.restore.s3 import S3
+from airlift.restore.virtual_machine import VirtualMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "NOT_HELD", "family_of", "nearest_key"]
 
-FAMILIES: tuple[Family, ...] = (DynamoDb(), S3(), Ebs(), Efs())
+FAMILIES: tuple[Family, ...] = (
+    DynamoDb(),
+    S3(),
+    Ebs(),
+    Ec2(),
+    VirtualMachine(),
+    Efs(),
+)
 
 _BY_TYPE: Mapping[str, Family] = {kind.lower(): family for family in FAMILIES for kind in family.resource_types}
 

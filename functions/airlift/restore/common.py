@@ -57,7 +57,7 @@ def _unknown_key(family: Family, key: str) -> MetadataRefused:
     near = nearest(family.accepted_keys, key)
     known = f"write '{near}'" if near else f"use one of {', '.join(sorted(family.accepted_keys))}"
     return MetadataRefused(
-        f"A restore of {family.resource_types[0]} takes no metadata key '{key}'.",
+        f"A restore of {' or '.join(family.resource_types)} takes no metadata key '{key}'.",
         f"in the plan's targets {known}, or remove the key.",
     )
 
@@ -81,9 +81,9 @@ def airlift_tags(point: RecoveryPoint, target: Target) -> dict[str, str]:
     out that are AWS's own, which nobody can set, or too many.
     """
     known = {"airlift:recovery": target.recovery_id, "airlift:source": point.resource_arn[:LONGEST_TAG_VALUE]}
-    plans: Mapping[str, str] = target.options.get("tags", {})
+    plans: dict[str, str] = target.options.get("tags", {})
     sources = {key: point.tags[key] for key in sorted(point.tags) if not key.lower().startswith("aws:")}
-    return dict(islice(({**known, **plans, **sources} | plans | known).items(), MOST_TAGS))
+    return dict(islice((known | plans | sources | plans | known).items(), MOST_TAGS))
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

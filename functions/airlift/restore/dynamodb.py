@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airlift.arns import Arn
-from airlift.names import derived_name
+from airlift.names import derived_name, source_name
 from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
@@ -32,7 +31,9 @@ class DynamoDb(Family):
     resource_types = ("DynamoDB",)
     # aws:backup:request-id is taken too, but one value in a plan would stand for every table.
     accepted_keys = frozenset({"targetTableName", "encryptionType", "kmsMasterKeyArn"})
-    option_keys = frozenset({"kmsKeyId", "timeToLiveAttribute", "streamViewType", "deletionProtection"})
+    option_keys = frozenset(
+        {"deletionProtection", "kmsKeyId", "pointInTimeRecovery", "streamViewType", "timeToLiveAttribute"}
+    )
     copies_source_tags = False
     concurrent_restores = 50  # DynamoDB's quota, not AWS Backup's
 
@@ -41,10 +42,7 @@ class DynamoDb(Family):
         plan = assemble(self, target.metadata)
         key = plan.get("kmsMasterKeyArn") or target.options.get("kmsKeyId")
         encryption = plan.get("encryptionType") or ("KMS" if key else "Default")
-        source = resource_id(point.resource_arn)
-        origin = Arn.parse(point.resource_arn).region
-        if origin != target.region:  # a vault may hold copies of equally named tables of several Regions
-            source = f"{source}-{origin}"
+        source = source_name(point.resource_arn, target.region, resource_id(point.resource_arn))
         own = {
             "targetTableName": derived_name(target, source, alphabet="a-zA-Z0-9_.-", longest=255),
             "encryptionType": encryption,
@@ -56,7 +54,7 @@ class DynamoDb(Family):
         """Nothing: the job makes the table."""
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
-        """Tags, PITR and what the options ask for; one UpdateTable a time, as each makes the table busy."""
+        """Tags, PITR unless the plan says no, what else it asks for; one UpdateTable a time: each makes the table busy."""
         client, name = clients("dynamodb"), resource_id(restored.created_resource_arn)
         table = client.describe_table(TableName=name)["Table"]
         if table["TableStatus"] in {"CREATING", "UPDATING"}:
@@ -66,7 +64,8 @@ class DynamoDb(Family):
         tags = tag_list(airlift_tags(restored.point, restored.target))
         client.tag_resource(ResourceArn=table["TableArn"], Tags=tags)
         try:
-            _switch_on_pitr(client, name)
+            if restored.target.options.get("pointInTimeRecovery", True):
+                _switch_on_pitr(client, name)
         except client.exceptions.ContinuousBackupsUnavailableException:
             return Finishing(False, AGAIN_IN_SECONDS, f"table {name} takes no point-in-time recovery yet")
         _switch_on_ttl(client, name, restored.target.options.get("timeToLiveAttribute"))

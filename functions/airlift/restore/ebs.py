@@ -1,4 +1,4 @@
-"""EBS volumes.
+"""EBS volumes, and Storage Gateway volumes, which come back as EBS volumes.
 
 IAM actions:
 - prepare: none
@@ -25,9 +25,14 @@ AGAIN_IN_SECONDS = 10
 
 
 class Ebs(Family):
-    """Volumes, new and encrypted. Type, size, IOPS and throughput only if the plan sets them."""
+    """Volumes, new and encrypted. Type, size, IOPS and throughput only if the plan sets them.
 
-    resource_types = ("EBS",)
+    A recovery account has no gateway, and "any Storage Gateway snapshot can be restored" to EBS as well
+    (restoring-storage-gateway.html); the job's metadata and ResourceType are then those of EBS (inferred).
+    """
+
+    resource_types = ("EBS", "Storage Gateway")
+    job_type = "EBS"
     # Without the keys of a file-level restore: it needs a backup index, which air-gapped points never have.
     accepted_keys = frozenset(
         {
@@ -55,8 +60,8 @@ class Ebs(Family):
         metadata = assemble(self, own, target.metadata)
         if not metadata.get("availabilityZone"):
             raise MetadataRefused(
-                f"The plan names no Availability Zone for the EBS volume {point.resource_arn}.",
-                f"give EBS an availabilityZone of {target.region} in the plan's targets.",
+                f"The plan names no Availability Zone for the volume {point.resource_arn}.",
+                f"give {point.resource_type} an availabilityZone of {target.region} in the plan's targets.",
             )
         return metadata
 
