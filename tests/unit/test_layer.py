@@ -22,13 +22,15 @@ def services_called() -> dict[str, str]:
                     args=[ast.Constant(value=str(service)), *_],
                 ):
                     called[service] = str(module.relative_to(ROOT))
+                case ast.Assign(targets=[ast.Name(id="client_name")], value=ast.Constant(value=str(service))):
+                    called[service] = str(module.relative_to(ROOT))
     return called
 
 
 def test_every_service_that_a_function_calls_is_in_the_layer() -> None:
     missing = {service: module for service, module in services_called().items() if service not in SERVICES}
     assert not missing, f"add to dependencies/services.txt: {missing}"
-    assert {"backup", "mpa", "dynamodb"} <= services_called().keys()
+    assert {"backup", "mpa", "dynamodb", "docdb"} <= services_called().keys()
 
 
 def test_services_are_sorted_and_boto3s_own_names() -> None:

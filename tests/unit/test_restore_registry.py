@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.errors import MetadataRefused
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from airlift.restore.base import Family
 
 SOURCES = {
+    "Aurora": "arn:aws:rds:ap-northeast-1:111122223333:cluster:orders",
+    "Aurora DSQL": "arn:aws:dsql:ap-northeast-1:111122223333:cluster/abcdefghijklmnopqrstuvwxyz",
+    "DSQL": "arn:aws:dsql:ap-northeast-1:111122223333:cluster/abcdefghijklmnopqrstuvwxyz",
+    "DocumentDB": "arn:aws:rds:ap-northeast-1:111122223333:cluster:catalogue",
+    "Neptune": "arn:aws:rds:ap-northeast-1:111122223333:cluster:relations",
+    "Timestream": "arn:aws:timestream:ap-northeast-1:111122223333:database/telemetry/table/readings",
     "DynamoDB": "arn:aws:dynamodb:ap-northeast-1:111122223333:table/orders",
     "S3": "arn:aws:s3:::orders-documents",
     "EBS": "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-0a1b2c3d4e5f60718",
@@ -30,15 +36,28 @@ SOURCES = {
     "VirtualMachine": "arn:aws:backup-gateway:ap-northeast-1:111122223333:vm/vm-0A1B2C3D4E5F60718",
 }
 NEEDS = {
+    "Aurora": "engine",
+    "DocumentDB": "DB subnet group",
+    "Neptune": "DB subnet group",
+    "Timestream": "keeps its data",
     "EBS": "Availability Zone",
     "EC2": "subnetIds",
     "Storage Gateway": "Availability Zone",
     "VirtualMachine": "subnetIds",
 }
 """What a restore of the type can't do without, in the words of its refusal."""
-OPTIONS = {"availabilityZone": "apne1-az1", "subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
-METADATA = {"VirtualMachine": {"InstanceType": "m7i.large"}}
-CHECKED = {"BlockDeviceMappings", "IamInstanceProfileName", "newFileSystem", "RestoreTime", "RestoreTo"}
+OPTIONS: dict[str, Any] = {
+    "database": "recovered",
+    "availabilityZone": "apne1-az1",
+    "subnetIds": ["subnet-1", "subnet-2"],
+    "securityGroupIds": ["sg-1"],
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "Aurora": {"engine": "aurora-mysql"},
+    "Timestream": {"MemoryStoreRetentionPeriodInHours": 24, "MagneticStoreRetentionPeriodInDays": 365},
+    "VirtualMachine": {"InstanceType": "m7i.large"},
+}
+CHECKED = {"BlockDeviceMappings", "engine", "IamInstanceProfileName", "newFileSystem", "RestoreTime", "RestoreTo"}
 """Keys whose values a family looks at."""
 
 
@@ -48,7 +67,7 @@ def test_each_type_has_one_family_found_without_regard_to_case() -> None:
     for family in FAMILIES:
         for kind in family.resource_types:
             assert family_of(kind) is family_of(kind.upper()) is family
-    assert family_of("Timestream") is None
+    assert family_of("Quantum Ledger") is None
 
 
 def test_types_that_a_vault_never_holds_have_no_family() -> None:
@@ -58,8 +77,13 @@ def test_types_that_a_vault_never_holds_have_no_family() -> None:
 
 def test_the_tag_flag_is_only_for_types_whose_jobs_take_it() -> None:
     assert {f.resource_types[0]: f.copies_source_tags for f in FAMILIES} == {
+        "Aurora": True,
+        "Aurora DSQL": True,
+        "DocumentDB": True,
         "DynamoDB": False,
+        "Neptune": True,
         "S3": False,
+        "Timestream": False,
         "EBS": True,
         "EC2": True,
         "EFS": True,

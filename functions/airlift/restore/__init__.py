@@ -8,12 +8,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from airlift.restore.clusters import Aurora, DocumentDb, Neptune
 from airlift.restore.common import nearest
+from airlift.restore.dsql import Dsql
 from airlift.restore.dynamodb import DynamoDb
 from airlift.restore.ebs import Ebs
 from airlift.restore.ec2 import Ec2
 from airlift.restore.efs import Efs
 from airlift.restore.s3 import S3
+from airlift.restore.timestream import Timestream
 from airlift.restore.virtual_machine import VirtualMachine
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ FAMILIES: tuple[Family, ...] = (
     Ec2(),
     VirtualMachine(),
     Efs(),
+    Aurora(),
+    Dsql(),
+    DocumentDb(),
+    Neptune(),
+    Timestream(),
 )
 
 _BY_TYPE: Mapping[str, Family] = {kind.lower(): family for family in FAMILIES for kind in family.resource_types}
