@@ -8,18 +8,23 @@ IAM actions (also those of virtual machines, which come back as instances):
 - validate: ec2:DescribeInstances, DescribeInstanceStatus, DescribeVolumes
 - delete: the Describe actions, and ec2:TerminateInstances, ModifyInstanceAttribute, DeleteVolume, DeregisterImage,
   DeleteSnapshot on what carries Airlift's tags
+- a plan that asks for the backed-up instance profile needs one of that name here, and iam:PassRole on its role for the
+  restore role, which the template does not give
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airlift.errors import MetadataRefused
 from airlift.restore.common import assemble
 from airlift.restore.instances import Instances
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airlift.restore.base import RecoveryPoint, Target
 
 AS_BACKED_UP = "UseBackedUpValue"
@@ -65,6 +70,9 @@ class Ec2(Instances):
         }
     )
     copies_source_tags = True
+    nested_keys: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType(
+        {"BlockDeviceMappings": frozenset({"DeviceName", "Ebs"})}
+    )
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
         """Network, type and devices. The profile is left out, which means none (inferred), unless the plan wants it."""
