@@ -29,7 +29,7 @@ class Points:
             if params.get("ByResourceArn") in (None, point.resource_arn)
             and params.get("ByResourceType") in (None, point.resource_type)
             and params.get("ByBackupPlanId") is None
-            and params.get("ByParentRecoveryPointArn") is None
+            and params.get("ByParentRecoveryPointArn") in (None, point.parent)
             and params.get("ByCreatedAfter", point.created) <= point.created
             and params.get("ByCreatedBefore", point.created) >= point.created
         ]
@@ -86,5 +86,7 @@ class Points:
             "EncryptionKeyType": "CUSTOMER_MANAGED_KMS_KEY" if (vault.source or vault).key_arn else "AWS_OWNED_KMS_KEY",
             "EncryptionKeyArn": (vault.source or vault).key_arn,
             "LastRestoreTime": point.last_restored,
-            "IsParent": False,
+            "IsParent": point.is_parent,
+            "ParentRecoveryPointArn": point.parent,
+            "CompositeMemberIdentifier": point.member,
         }

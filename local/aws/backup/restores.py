@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local.aws.backup.protect import select
+from local.aws.backup import composite
+from local.aws.backup.jobs import select
+from local.aws.backup.limits import check_limits
+from local.aws.backup.restore_jobs import PENDING_SHARE, RestoreJob, described, event_detail, runs_beside
 from local.aws.backup.roles import check_role
 from local.aws.backup.types import FAMILIES
 from local.aws.backup.types.base import RestoreProblem, Target, canonical, missing_keys
@@ -16,31 +18,14 @@ from local.aws.errors import AwsError, invalid_parameter, not_found
 from local.aws.model import Params, iso
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.aws.backup.events import Events
     from local.aws.backup.state import Point, State, Vault
     from local.aws.wire import Caller
 
-PENDING_SHARE = 0.1
-"""Part of a job's time that it is PENDING."""
-
-
-@dataclass
-class RestoreJob:
-    """One restore job; times in epoch seconds, `seconds` from start to end."""
-
-    job_id: str
-    caller: Caller
-    vault: Vault
-    point: Point
-    metadata: dict[str, str]
-    role_arn: str
-    copy_tags: bool | None
-    created: float
-    seconds: float
-    status: str = "PENDING"
-    message: str | None = None
-    completed: float | None = None
-    created_resource: str | None = None
+REFUSE_UNKNOWN = ("DSQL",)
+"""Types whose calls are refused, where other types' jobs fail, for a metadata key that they don't know."""
 
 
 class Restores:
@@ -70,28 +55,38 @@ class Restores:
             raise invalid_parameter(f"{point.arn} is of type {point.resource_type}.")
         if point.status != "COMPLETED":
             raise invalid_parameter(f"{point.arn} is {point.status}.")
-        missing = missing_keys(FAMILIES[point.resource_type], params["Metadata"])
-        if missing:
+        if point.parent and not point.member:
+            raise invalid_parameter(f"Restore the composite recovery point {point.parent}.")
+        if problem := _refusal(point, params["Metadata"]):
             jobs.tokens[token] = None
-            raise invalid_parameter(f"Invalid restore metadata. Missing: {', '.join(missing)}")
-        context = self._state.context
-        job = RestoreJob(
-            job_id=context.ids.uuid().upper(),
-            caller=caller,
-            vault=vault,
-            point=point,
-            metadata=dict(params["Metadata"]),
-            role_arn=params["IamRoleArn"],
-            copy_tags=params.get("CopySourceTagsToRestoredResource"),
-            created=self._state.now(),
-            seconds=context.settings.restore_seconds(point.resource_type, point.size),
-        )
-        jobs.restore[job.job_id] = job
+            raise invalid_parameter(f"Invalid restore metadata. {problem}")
+        role, tags = params["IamRoleArn"], params.get("CopySourceTagsToRestoredResource")
+        job = self._start(caller, vault, point, dict(params["Metadata"]), role, copy_tags=tags)
         jobs.tokens[token] = job.job_id
+        return {"RestoreJobId": job.job_id}
+
+    def _start(
+        self,
+        caller: Caller,
+        vault: Vault,
+        point: Point,
+        metadata: dict[str, str],
+        role_arn: str,
+        *,
+        copy_tags: bool | None = None,
+        parent: RestoreJob | None = None,
+    ) -> RestoreJob:
+        context = self._state.context
+        seconds = context.settings.restore_seconds(point.resource_type, point.size)
+        job = RestoreJob(
+            context.ids.uuid().upper(), caller, vault, point, metadata, role_arn, copy_tags, self._state.now(), seconds,
+            parent=parent,
+        )  # fmt: skip
+        self._state.jobs(caller).restore[job.job_id] = job
         created = {"restoreJobId": job.job_id, "creationDate": iso(job.created), "state": "CREATED"}
         self._send(job, created)
         context.after(PENDING_SHARE * job.seconds, lambda: self._begin(job))
-        return {"RestoreJobId": job.job_id}
+        return job
 
     def _begin(self, job: RestoreJob) -> None:
         """PENDING is over: look at metadata and target, then run or fail."""
@@ -102,6 +97,7 @@ class Restores:
             if error is not None:
                 self._fail(job, error)
                 return
+            self._start_nested(job, metadata)
             left = job.created + job.seconds - self._state.now()
             self._state.context.after(left, lambda: self._finish(job, metadata))
 
@@ -113,10 +109,27 @@ class Restores:
             message = f"CopySourceTagsToRestoredResource is not supported for {family.resource_type}."
             raise RestoreProblem(message)
         metadata = canonical(family, job.metadata)
+        others = [other for other in self._state.jobs(job.caller).restore.values() if runs_beside(other, job)]
+        check_limits(family.resource_type, metadata, others)
+        for point, text in self._nested(job, metadata):
+            composite.metadata_of(point, text)
         family.check(self._target(job), job.point.content, metadata)
         return metadata
 
+    def _nested(self, job: RestoreJob, metadata: dict[str, str]) -> list[tuple[Point, str]]:
+        points = self._state.points(job.vault)
+        return composite.to_restore(job.point, points, metadata) if job.point.is_parent else []
+
+    def _start_nested(self, job: RestoreJob, metadata: dict[str, str]) -> None:
+        for point, text in self._nested(job, metadata):
+            sent = composite.metadata_of(point, text)
+            child = self._start(job.caller, job.vault, point, sent, job.role_arn, parent=job)
+            job.nested.append(child)
+
     def _finish(self, job: RestoreJob, metadata: dict[str, str]) -> None:
+        job.ready = metadata
+        if any(child.completed is None for child in job.nested):
+            return  # the last of them comes back here
         names = (job.point.resource_arn, job.point.arn, job.point.resource_type)
         fault = self._state.context.faults.take_restore(*names)
         if fault is not None:
@@ -131,14 +144,16 @@ class Restores:
             family, target = FAMILIES[job.point.resource_type], self._target(job)
             # What was free at the start may be taken by now.
             family.check(target, job.point.content, metadata)
-            return family.restore(target, job.point.content, metadata)
+            return family.restore(target, composite.with_restored(job), metadata)
 
         def done(arn: str, error: BaseException | None) -> None:
             if error is not None:
                 self._fail(job, error)
                 return
             job.created_resource = arn
-            self._end(job, "COMPLETED", None)
+            failed = [child.job_id for child in job.nested if child.status != "COMPLETED"]
+            # That the parent job completes nevertheless is the stricter reading.
+            self._end(job, "COMPLETED", f"Nested restore jobs failed: {', '.join(failed)}" if failed else None)
             job.point.last_restored = job.completed
 
         self._state.context.work(work, done)
@@ -165,10 +180,13 @@ class Restores:
     def _end(self, job: RestoreJob, status: str, message: str | None) -> None:
         job.status, job.message, job.completed = status, message, self._state.now()
         self._notify(job)
+        parent = job.parent
+        if parent is not None and parent.completed is None and parent.ready is not None:
+            self._finish(parent, parent.ready)
 
     def describe_restore_job(self, caller: Caller, params: Params) -> Params:
         """DescribeRestoreJob."""
-        return self._describe(self._find(caller, params["RestoreJobId"]))
+        return described(self._find(caller, params["RestoreJobId"]), self._state.now())
 
     def get_restore_job_metadata(self, caller: Caller, params: Params) -> Params:
         """GetRestoreJobMetadata: what the job was started with."""
@@ -177,7 +195,7 @@ class Restores:
 
     def list_restore_jobs(self, caller: Caller, params: Params) -> Params:
         """ListRestoreJobs: filters, at most 1,000 a page, newest first (the order is inferred)."""
-        found = [self._describe(job) for job in reversed(self._state.jobs(caller).restore.values())]
+        found = [described(job, self._state.now()) for job in reversed(self._state.jobs(caller).restore.values())]
         filters = {"ByAccountId": "AccountId", "ByResourceType": "ResourceType", "ByStatus": "Status",
                    "ByParentJobId": "ParentJobId"}  # fmt: skip
         chosen = select(found, params, filters)
@@ -190,55 +208,23 @@ class Restores:
             raise not_found(f"Restore job {job_id}")
         return jobs[job_id]
 
-    def _percent(self, job: RestoreJob) -> float:
-        if job.status == "RUNNING":
-            pending = PENDING_SHARE * job.seconds
-            running = self._state.now() - job.created - pending
-            return min(99.0, 100 * running / (job.seconds - pending)) if job.seconds else 99.0
-        return 100.0 if job.status == "COMPLETED" else 0.0
-
-    def _describe(self, job: RestoreJob) -> dict[str, Any]:
-        return {
-            "AccountId": job.caller.account,
-            "RestoreJobId": job.job_id,
-            "RecoveryPointArn": job.point.arn,
-            "SourceResourceArn": job.point.resource_arn,
-            "BackupVaultArn": job.vault.arn,
-            "CreationDate": job.created,
-            "CompletionDate": job.completed,
-            "Status": job.status,
-            "StatusMessage": job.message,
-            "PercentDone": f"{self._percent(job):.2f}%",
-            "BackupSizeInBytes": job.point.size,
-            "IamRoleArn": job.role_arn,
-            "ExpectedCompletionTimeMinutes": max(1, round(job.seconds / 60)),
-            "CreatedResourceArn": job.created_resource,
-            "ResourceType": job.point.resource_type,
-            "RecoveryPointCreationDate": job.point.created,
-        }
-
     def _notify(self, job: RestoreJob) -> None:
-        detail: dict[str, Any] = {
-            "restoreJobId": job.job_id,
-            "backupSizeInBytes": str(job.point.size),
-            "creationDate": iso(job.created),
-            "iamRoleArn": job.role_arn,
-            "percentDone": 0,
-            "resourceType": job.point.resource_type,
-            "status": job.status,
-            "statusMessage": job.message,
-        }
-        if job.status == "COMPLETED":
-            detail |= {
-                "backupVaultArn": job.vault.arn,
-                "recoveryPointArn": job.point.arn,
-                "sourceResourceArn": job.point.resource_arn,
-                "createdResourceArn": job.created_resource,
-                "completionDate": job.completed and iso(job.completed),
-            }
         if job.status != "ABORTED":
             # The API has ABORTED, the documented events have not.
-            self._send(job, detail)
+            self._send(job, event_detail(job))
 
     def _send(self, job: RestoreJob, detail: dict[str, Any]) -> None:
         self._events.send(job.caller.account, job.caller.region, "Restore Job State Change", [job.point.arn], detail)
+
+
+def _refusal(point: Point, metadata: Mapping[str, str]) -> str | None:
+    """Why the call itself is refused: a key that is missing, and for DSQL one that it doesn't know (field report)."""
+    family = FAMILIES[point.resource_type]
+    missing = missing_keys(family, metadata)
+    if missing:
+        return f"Missing: {', '.join(missing)}"
+    if family.resource_type in REFUSE_UNKNOWN:
+        known = {key.lower() for key in family.keys}
+        unknown = sorted(key for key in metadata if key.lower() not in known)
+        return f"Unknown: {', '.join(unknown)}" if unknown else None
+    return None
