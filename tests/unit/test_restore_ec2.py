@@ -141,9 +141,9 @@ def job(clients: Clients) -> Restored:
     volume = client.create_volume(AvailabilityZone=f"{REGION}a", Size=8, Encrypted=True)["VolumeId"]
     snapshot = client.create_snapshot(VolumeId=volume)["SnapshotId"]
     client.delete_volume(VolumeId=volume)
-    device = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot, "VolumeSize": 8}}
+    device: dict[str, Any] = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot, "VolumeSize": 8}}
     image = client.register_image(Name="AwsBackup_1", RootDeviceName="/dev/xvda", BlockDeviceMappings=[device])
-    device["Ebs"] |= {"Encrypted": True, "DeleteOnTermination": False}
+    device["Ebs"] = {"SnapshotId": snapshot, "Encrypted": True, "DeleteOnTermination": False}
     made = client.run_instances(
         ImageId=image["ImageId"],
         MinCount=1,
@@ -158,11 +158,6 @@ def job(clients: Clients) -> Restored:
     return restored(EC2, POINT, target, f"arn:aws:ec2:{REGION}:444455556666:instance/{instance}")
 
 
-def instance_of(clients: Clients, job: Restored) -> Any:
-    ids = [job.created_resource_arn.split("/")[1]]
-    return clients("ec2").describe_instances(InstanceIds=ids)["Reservations"][0]["Instances"][0]
-
-
 def tagged(clients: Clients) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for tag in clients("ec2").describe_tags()["Tags"]:
@@ -170,33 +165,26 @@ def tagged(clients: Clients) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_finish_tags_the_instance_and_all_that_belongs_to_it(clients: Clients, job: Restored) -> None:
+def test_a_sound_instance_is_tagged_with_all_that_belongs_to_it_and_valid(clients: Clients, job: Restored) -> None:
     assert EC2.finish(clients, job) == EC2.finish(clients, job)
     assert EC2.finish(clients, job).done
     tags = {"airlift:recovery": RECOVERY_ID, "airlift:source": SOURCE, "stage": "recovery"}
     assert tagged(clients) == dict.fromkeys(("instance", "volume", "image", "snapshot"), tags)
-
-
-def test_a_sound_instance_is_valid(clients: Clients, job: Restored) -> None:
     validation = EC2.validate(clients, job)
     assert validation.ok, validation.how
     assert "both status checks ok" in validation.how
     assert "not looked at" in validation.how
 
+    elsewhere = replace(job, metadata={**job.metadata, "SubnetId": "subnet-other", "SecurityGroupIds": '["sg-other"]'})
+    outside = EC2.validate(clients, elsewhere)
+    assert not outside.ok
+    assert "it is in subnet-" in outside.how
+    assert "its security groups are" in outside.how
 
-@pytest.mark.parametrize(
-    ("sent", "words"),
-    [
-        ({"SubnetId": "subnet-other"}, "it is in subnet-"),
-        ({"SecurityGroupIds": '["sg-other"]'}, "its security groups are"),
-    ],
-)
-def test_an_instance_outside_of_quarantine_is_not_valid(
-    clients: Clients, job: Restored, sent: dict[str, str], words: str
-) -> None:
-    validation = EC2.validate(clients, replace(job, metadata={**job.metadata, **sent}))
-    assert not validation.ok
-    assert words in validation.how
+    assert EC2.validate(clients, replace(job, created_resource_arn=MISSING)).how.endswith("does not exist")
+    clients("ec2").stop_instances(InstanceIds=[job.created_resource_arn.split("/")[1]])
+    assert EC2.validate(clients, job).how.endswith("is stopped, not running")
+    assert EC2.finish(clients, job).done
 
 
 def described(state: str = "running", **attributes: Any) -> dict[str, Any]:
@@ -245,11 +233,8 @@ def test_what_is_wrong_is_said(instance: Any, checks: Any, disks: Any, words: st
     assert words in validation.how
 
 
-def test_an_instance_that_is_not_there_or_does_not_run_is_not_valid(clients: Clients, job: Restored) -> None:
-    assert EC2.validate(clients, replace(job, created_resource_arn=MISSING)).how.endswith("does not exist")
-    clients("ec2").stop_instances(InstanceIds=[job.created_resource_arn.split("/")[1]])
-    assert EC2.validate(clients, job).how.endswith("is stopped, not running")
-    assert EC2.finish(clients, job).done
+def test_other_errors_are_raised() -> None:
+    job = restored(EC2, POINT, a_target(**NETWORK), MISSING)
     with (
         answers("ec2", ("describe_instances", "UnauthorizedOperation")) as refusing,
         pytest.raises(Exception, match="Un"),
@@ -279,33 +264,23 @@ def test_finish_is_taken_up_again_until_the_checks_have_ended(state: str, checks
     assert doing in finishing.doing
 
 
-def delete_all(clients: Clients, job: Restored, calls: int = 6) -> None:
-    assert any(EC2.delete(clients, job).done for _ in range(calls))
-
-
-def test_delete_leaves_nothing_even_of_a_protected_instance(clients: Clients, job: Restored) -> None:
+def test_delete_leaves_nothing_even_of_a_protected_instance_and_touches_nothing_of_others(
+    clients: Clients, job: Restored
+) -> None:
     client = clients("ec2")
-    EC2.finish(clients, job)
-    client.modify_instance_attribute(
-        InstanceId=job.created_resource_arn.split("/")[1], DisableApiTermination={"Value": True}
-    )
-    assert not EC2.delete(clients, job).done
-    delete_all(clients, job)
-    assert instance_of(clients, job)["State"]["Name"] == "terminated"
-    assert client.describe_volumes()["Volumes"] == []
-    assert client.describe_images(Owners=["self"])["Images"] == []
-    assert client.describe_snapshots(Filters=[{"Name": "tag-key", "Values": ["airlift:source"]}])["Snapshots"] == []
-
-
-def test_delete_touches_nothing_of_others(clients: Clients, job: Restored) -> None:
-    client = clients("ec2")
+    instance_id = job.created_resource_arn.split("/")[1]
     EC2.finish(clients, job)
     other = client.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
     client.create_tags(Resources=[other], Tags=[{"Key": "airlift:recovery", "Value": RECOVERY_ID}])
-    delete_all(clients, job)
+    client.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
+
+    assert not EC2.delete(clients, job).done
+    assert any(EC2.delete(clients, job).done for _ in range(6))
+    [reservation] = client.describe_instances(InstanceIds=[instance_id])["Reservations"]
+    assert reservation["Instances"][0]["State"]["Name"] == "terminated"
     assert [volume["VolumeId"] for volume in client.describe_volumes()["Volumes"]] == [other]
+    assert client.describe_images(Owners=["self"])["Images"] == []
+    assert client.describe_snapshots(Filters=[{"Name": "tag-key", "Values": ["airlift:source"]}])["Snapshots"] == []
 
-
-def test_what_is_gone_is_deleted(clients: Clients, job: Restored) -> None:
     assert EC2.delete(clients, replace(job, created_resource_arn="")).done
-    assert EC2.delete(clients, replace(job, created_resource_arn=MISSING)).done
+    assert EC2.delete(clients, replace(job, created_resource_arn=MISSING)).done is True
