@@ -1,4 +1,4 @@
-"""The data door: stands for a disk or a file system mounted by its owner, where AWS has no API for the content."""
+"""The data door: stands for a mounted disk or file system or a database connection, where AWS has no API."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from urllib.parse import unquote
 
 Place = tuple[str, str, str]
-"""Account, Region and the id of a volume or a file system."""
+"""Account, Region and the id of a volume, a file system or a database cluster."""
 
 Tree = Mapping[str, bytes]
 
 
 class Doors:
-    """Content of EBS volumes (one blob each) and EFS file systems (path -> content)."""
+    """Content of EBS volumes and database clusters (one blob each) and EFS file systems (path -> content)."""
 
     def __init__(self) -> None:
         self._volumes: dict[Place, bytes] = {}
+        self._databases: dict[Place, bytes] = {}
         self._files: dict[Place, dict[str, bytes]] = {}
 
     def write_volume(self, account: str, region: str, volume_id: str, content: bytes) -> None:
@@ -28,6 +29,14 @@ class Doors:
     def read_volume(self, account: str, region: str, volume_id: str) -> bytes:
         """A volume's content; a volume never written to is empty."""
         return self._volumes.get((account, region, volume_id), b"")
+
+    def write_database(self, account: str, region: str, cluster: str, content: bytes) -> None:
+        """Replace what a cluster's databases hold."""
+        self._databases[account, region, cluster] = content
+
+    def read_database(self, account: str, region: str, cluster: str) -> bytes:
+        """What a cluster's databases hold; one never written to is empty."""
+        return self._databases.get((account, region, cluster), b"")
 
     def write_files(self, account: str, region: str, file_system_id: str, files: Mapping[str, bytes | None]) -> None:
         """Write files by path from the root, without a leading slash; None deletes one."""
@@ -45,17 +54,18 @@ class Doors:
     def handle(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """The door over HTTP: GET and PUT of
 
-        `/_local/volumes/<account>/<region>/<id>` (the raw content) and
+        `/_local/volumes/<account>/<region>/<id>`, `/_local/databases/…` (the raw content) and
         `/_local/file-systems/<account>/<region>/<id>` (JSON: path -> base64, null deletes).
         """
         parts = [unquote(part) for part in path.strip("/").split("/")]
         if len(parts) != 5 or parts[0] != "_local" or method not in ("GET", "PUT"):
             return 404, _json({"message": f"no such door: {method} {path}"})
         kind, place = parts[1], (parts[2], parts[3], parts[4])
-        if kind == "volumes":
+        blobs = {"volumes": self._volumes, "databases": self._databases}
+        if kind in blobs:
             if method == "GET":
-                return 200, self.read_volume(*place)
-            self.write_volume(*place, body)
+                return 200, blobs[kind].get(place, b"")
+            blobs[kind][place] = body
             return 200, _json({})
         if kind != "file-systems":
             return 404, _json({"message": f"no such door: {kind}"})

@@ -80,7 +80,8 @@ class Story:
     def volume(self, content: bytes = b"good blocks") -> str:
         """An encrypted volume of 1 GiB with content; its ARN."""
         client = self.sim.client("ec2", OWNER)
-        made = client.create_volume(AvailabilityZone=f"{self.sim.region}a", Size=1, Encrypted=True)
+        key = self.sim.client("kms", OWNER).create_key()["KeyMetadata"]["Arn"]
+        made = client.create_volume(AvailabilityZone=f"{self.sim.region}a", Size=1, Encrypted=True, KmsKeyId=key)
         self.sim.aws.doors.write_volume(OWNER, self.sim.region, made["VolumeId"], content)
         return f"arn:aws:ec2:{self.sim.region}:{OWNER}:volume/{made['VolumeId']}"
 

@@ -17,6 +17,7 @@ from local.asl.facade import install_botocore as install_step_functions
 from local.aws import Settings, build_world, install_botocore
 from local.aws.context import Ids
 from local.clock import START
+from local.simulation import mends
 from local.simulation.appconfig import AppConfig
 from local.simulation.delivery import Deliveries
 from local.simulation.events import EventRouter
@@ -24,6 +25,7 @@ from local.simulation.lambda_host import LambdaHost, forget_state
 from local.simulation.permissions import Permissions
 from local.simulation.resources import Resources
 from local.simulation.sdk import Call, Sdk, ServiceError, Unwatched
+from local.simulation.table import Tables
 from local.simulation.template import Stack, translated
 from local.simulation.timeline import SimulationClock, repeatable
 
@@ -90,9 +92,8 @@ class Simulation:
         rng = stack.enter_context(repeatable(self.seed))
         stack.enter_context(self.clock.ruling())
         credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
-        # Nothing here starts instances, and loading the images of every account takes longer than a recovery.
-        stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
         stack.enter_context(mock_aws())
+        mends.enter(stack)
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
         # Not from the process's own source of chance: modules that moto loads when it needs them draw from it as well.
         ids = Ids(self.seed)
@@ -100,12 +101,14 @@ class Simulation:
         self.permissions = Permissions(self.lambdas)
         self.events = EventRouter(self.clock, self.deliveries, ids, self._send, self._undeliverable)
         self.appconfig = AppConfig(self._validate)
+        self.tables = Tables()
         self.engine = Engine(
             self.clock, self, account=self.account, region=self.region, rng=rng, on_status=self._execution_status
         )
         sdk = Sdk(
             {
                 "lambda": self.lambdas.facade,
+                "dynamodb": self.tables.facade,
                 "eventbridge": self.events.facade,
                 "appconfig": self.appconfig.control,
                 "appconfigdata": self.appconfig.data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from moto import mock_aws
 
 from local.aws import Settings, build_world, install_botocore
 from local.clock import VirtualClock
+from local.simulation import mends
 from tests.local.story import Story, Switch, client, forget_clients
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ def switch() -> Iterator[Switch]:
 def story(switch: Switch) -> Iterator[Story]:
     clock = VirtualClock()
     settings = Settings(seed=1)
-    with mock_aws():
+    with mock_aws(), ExitStack() as stack:
+        mends.enter(stack)
         made: list[Story] = []
         switch.world = build_world(
             clock,

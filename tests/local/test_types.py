@@ -120,6 +120,7 @@ def volume(story: Story) -> str:
         Size=2,
         VolumeType="gp3",
         Encrypted=True,
+        KmsKeyId=client("kms", OWNER).create_key()["KeyMetadata"]["Arn"],
         TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}],
     )["VolumeId"]
     story.world.doors.write_volume(OWNER, REGION, made, b"blocks")

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from local.aws.backup import composite
+from local.aws.backup.jobs import Job, common, find, select, started, started_copy
 from local.aws.backup.roles import check_role
 from local.aws.backup.state import AIR_GAPPED, PLAIN, Point, State, Vault
-from local.aws.backup.types import family_of
+from local.aws.backup.types import FAMILIES, family_of
 from local.aws.context import page
-from local.aws.errors import AwsError, invalid_parameter, invalid_request, not_found
+from local.aws.errors import invalid_parameter, invalid_request
 from local.aws.model import Params, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from local.aws.backup.events import Events
-    from local.aws.backup.types.base import Family
+    from local.aws.backup.types.base import Family, Snapshot
     from local.aws.wire import Caller
-
-
-@dataclass
-class Job:
-    """A backup or a copy job. `origin` is the point a copy is made of, in vault `origin_vault`."""
-
-    job_id: str
-    caller: Caller
-    vault: Vault
-    point: Point
-    role_arn: str
-    created: float
-    ends: float
-    state: str = "RUNNING"
-    message: str | None = None
-    completed: float | None = None
-    origin: Point | None = None
-    origin_vault: Vault | None = None
 
 
 class Protect:
@@ -61,16 +45,24 @@ class Protect:
         jobs, token = self._state.jobs(caller), ("backup", params.get("IdempotencyToken", ""))
         known = jobs.tokens.get(token)
         if token[1] and known is not None:
-            return _started(jobs.backup[known])
+            return started(jobs.backup[known])
         check_role(self._state.context, caller, params["IamRoleArn"])
-        family = family_of(params["ResourceArn"])
-        context = self._state.context
+        family, context = family_of(params["ResourceArn"]), self._state.context
+        options = params.get("BackupOptions", {})
+        if "WindowsVSS" in options and family.resource_type != "EC2":
+            raise invalid_parameter(f"WindowsVSS is an option of EC2, not of {family.resource_type}.")
         copy = family.snapshot(context, caller.account, caller.region, params["ResourceArn"])
-        now = self._state.now()
+        job = self.begin_backup(caller, vault, params, copy, self._point_arn(caller, vault, family))
+        jobs.tokens[token] = job.job_id
+        return started(job)
+
+    def begin_backup(self, caller: Caller, vault: Vault, params: Params, copy: Snapshot, arn: str) -> Job:
+        """A backup job that puts `copy` into `vault` as point `arn`; `params` are StartBackupJob's."""
+        context, now, resource = self._state.context, self._state.now(), params["ResourceArn"]
         point = Point(
-            arn=self._point_arn(caller, vault, family),
-            resource_arn=params["ResourceArn"],
-            resource_type=family.resource_type,
+            arn=arn,
+            resource_arn=resource,
+            resource_type=copy.resource_type or family_of(resource).resource_type,
             resource_name=copy.name,
             content=copy.content,
             size=copy.size,
@@ -78,18 +70,24 @@ class Protect:
             completed=None,
             role_arn=params["IamRoleArn"],
             delete_after_days=params.get("Lifecycle", {}).get("DeleteAfterDays"),
-            tags=dict(params.get("RecoveryPointTags", {})),
+            # A resource's tags are put on its recovery points (devguide/creating-a-backup.html).
+            tags={**copy.tags, **params.get("RecoveryPointTags", {})},
+            barred=copy.barred,
+            is_parent=copy.members is not None,
         )
         seconds = context.settings.backup_seconds
         job = Job(context.ids.uuid().upper(), caller, vault, point, params["IamRoleArn"], now, now + seconds)
-        jobs.backup[job.job_id] = job
-        jobs.tokens[token] = job.job_id
+        job.options = dict(params.get("BackupOptions", {}))
+        if copy.members is not None:
+            members = {member: self._copied(caller, member) for member in copy.members}
+            job.nested = composite.backed_up(point, members, self._namer(caller, vault))
+        self._state.jobs(caller).backup[job.job_id] = job
         self._begin(job, "Backup")
-        return _started(job)
+        return job
 
     def describe_backup_job(self, caller: Caller, params: Params) -> Params:
         """DescribeBackupJob."""
-        return self._backup(_find(self._state.jobs(caller).backup, params["BackupJobId"]))
+        return self._backup(find(self._state.jobs(caller).backup, params["BackupJobId"]))
 
     def list_backup_jobs(self, caller: Caller, params: Params) -> Params:
         """ListBackupJobs, newest first."""
@@ -103,7 +101,7 @@ class Protect:
     def start_copy_job(self, caller: Caller, params: Params) -> Params:
         """StartCopyJob, between vaults of one account and Region. The copy keeps the source's CreationDate.
 
-        Other destinations, and copies out of a restore-access vault, are not provided.
+        Other destinations, copies out of a restore-access vault and of continuous points are not provided.
         """
         origin_vault = self._state.vault(caller, params["SourceBackupVaultName"])
         origin = self._state.point(origin_vault, params["RecoveryPointArn"])
@@ -113,12 +111,12 @@ class Protect:
         jobs, token = self._state.jobs(caller), ("copy", params.get("IdempotencyToken", ""))
         known = jobs.tokens.get(token)
         if token[1] and known is not None:
-            return _started_copy(jobs.copy[known])
+            return started_copy(jobs.copy[known])
         check_role(self._state.context, caller, params["IamRoleArn"])
         now, context = self._state.now(), self._state.context
         point = replace(
             origin,
-            arn=self._point_arn(caller, vault, family_of(origin.resource_arn)),
+            arn=self._point_arn(caller, vault, FAMILIES[origin.resource_type]),
             completed=None,
             source_vault_arn=origin_vault.arn,
             delete_after_days=params.get("Lifecycle", {}).get("DeleteAfterDays"),
@@ -128,14 +126,15 @@ class Protect:
             context.ids.uuid().upper(), caller, vault, point, params["IamRoleArn"], now,
             now + context.settings.copy_seconds, origin=origin, origin_vault=origin_vault,
         )  # fmt: skip
+        job.nested = composite.copied(point, origin, origin_vault, self._namer(caller, vault))
         jobs.copy[job.job_id] = job
         jobs.tokens[token] = job.job_id
         self._begin(job, "Copy")
-        return _started_copy(job)
+        return started_copy(job)
 
     def describe_copy_job(self, caller: Caller, params: Params) -> Params:
         """DescribeCopyJob."""
-        return {"CopyJob": self._copy(_find(self._state.jobs(caller).copy, params["CopyJobId"]))}
+        return {"CopyJob": self._copy(find(self._state.jobs(caller).copy, params["CopyJobId"]))}
 
     def list_copy_jobs(self, caller: Caller, params: Params) -> Params:
         """ListCopyJobs, newest first."""
@@ -153,10 +152,19 @@ class Protect:
             raise invalid_request(f"{arn} is not a vault of account {caller.account} that can take copies.")
         return vault
 
+    def _copied(self, caller: Caller, resource_arn: str) -> tuple[str, Snapshot]:
+        """Type and copy of a resource inside a composite one."""
+        family = family_of(resource_arn)
+        copy = family.snapshot(self._state.context, caller.account, caller.region, resource_arn)
+        return copy.resource_type or family.resource_type, copy
+
+    def _namer(self, caller: Caller, vault: Vault) -> Callable[[str], str]:
+        return lambda kind: self._point_arn(caller, vault, FAMILIES[kind])
+
     def _point_arn(self, caller: Caller, vault: Vault, family: Family) -> str:
         ids = self._state.context.ids
         if vault.kind == PLAIN and family.native_arn:
-            return family.native_arn.format(region=caller.region, id=ids.hex(17))
+            return family.native_arn.format(region=caller.region, account=caller.account, id=ids.hex(17))
         return f"arn:aws:backup:{caller.region}:{caller.account}:recovery-point:{ids.uuid()}"
 
     def _begin(self, job: Job, kind: str) -> None:
@@ -166,15 +174,18 @@ class Protect:
             days is not None and (vault.min_days or 0) <= days <= (vault.max_days or 0)
         ):
             job.message = f"Retention of {days} days is outside {vault.min_days} to {vault.max_days} of the vault."
+        elif vault.kind == AIR_GAPPED and job.point.barred:
+            job.message = job.point.barred
         else:
-            vault.points[job.point.arn] = job.point
+            vault.points |= {point.arn: point for point in (job.point, *job.nested)}
         self._state.context.after(job.ends - job.created, lambda: self._end(job, kind))
 
     def _end(self, job: Job, kind: str) -> None:
         job.completed = self._state.now()
         job.state = "FAILED" if job.message else "COMPLETED"
         if not job.message:
-            job.point.completed = job.completed
+            for point in (job.point, *job.nested):
+                point.completed = job.completed
             detail = {
                 "backupVaultName": job.vault.name,
                 "backupVaultArn": job.vault.arn,
@@ -220,17 +231,18 @@ class Protect:
 
     def _backup(self, job: Job) -> dict[str, Any]:
         share = 1.0 if job.completed else min(0.99, (self._state.now() - job.created) / (job.ends - job.created))
-        return _common(job) | {
+        return common(job) | {
             "BackupJobId": job.job_id,
             "BackupVaultName": job.vault.name,
             "BackupVaultArn": job.vault.arn,
             "VaultType": job.vault.kind,
             "RecoveryPointArn": job.point.arn,
             "PercentDone": f"{100 * share:.1f}",
+            "BackupOptions": job.options or None,
         }
 
     def _copy(self, job: Job) -> dict[str, Any]:
-        return _common(job) | {
+        return common(job) | {
             "CopyJobId": job.job_id,
             "SourceBackupVaultArn": job.origin_vault and job.origin_vault.arn,
             "SourceRecoveryPointArn": job.origin and job.origin.arn,
@@ -238,59 +250,3 @@ class Protect:
             "DestinationVaultType": job.vault.kind,
             "DestinationRecoveryPointArn": job.point.arn if job.state == "COMPLETED" else None,
         }
-
-
-def select(items: list[dict[str, Any]], params: Params, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The jobs that pass the equality `filters` (parameter -> member) and the time filters in `params`.
-
-    Raises InvalidParameterValueException for a filter not provided here.
-    """
-    times = {"ByCreatedAfter", "ByCreatedBefore", "ByCompleteAfter", "ByCompleteBefore"}
-    unknown = {name for name in params if name.startswith("By")} - times - set(filters)
-    if unknown:
-        raise AwsError("UnsupportedLocally", f"Filter {sorted(unknown)} is not provided locally", status=501)
-
-    def passes(item: dict[str, Any]) -> bool:
-        created, completed = item["CreationDate"], item.get("CompletionDate")
-        return (
-            all(item.get(member) == params[name] for name, member in filters.items() if name in params)
-            and params.get("ByCreatedAfter", created) <= created <= params.get("ByCreatedBefore", created)
-            and ("ByCompleteAfter" not in params or bool(completed and completed >= params["ByCompleteAfter"]))
-            and ("ByCompleteBefore" not in params or bool(completed and completed <= params["ByCompleteBefore"]))
-        )
-
-    return [item for item in items if passes(item)]
-
-
-def _common(job: Job) -> dict[str, Any]:
-    return {
-        "AccountId": job.caller.account,
-        "ResourceArn": job.point.resource_arn,
-        "ResourceType": job.point.resource_type,
-        "CreationDate": job.created,
-        "CompletionDate": job.completed,
-        "State": job.state,
-        "StatusMessage": job.message,
-        "BackupSizeInBytes": job.point.size,
-        "IamRoleArn": job.role_arn,
-        "IsParent": False,
-    }
-
-
-def _find(jobs: Mapping[str, Job], job_id: str) -> Job:
-    if job_id not in jobs:
-        raise not_found(f"Job {job_id}")
-    return jobs[job_id]
-
-
-def _started(job: Job) -> Params:
-    return {
-        "BackupJobId": job.job_id,
-        "RecoveryPointArn": job.point.arn,
-        "CreationDate": job.created,
-        "IsParent": False,
-    }
-
-
-def _started_copy(job: Job) -> Params:
-    return {"CopyJobId": job.job_id, "CreationDate": job.created, "IsParent": False}

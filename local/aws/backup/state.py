@@ -20,12 +20,19 @@ PLAIN, AIR_GAPPED, RESTORE_ACCESS = (
     "RESTORE_ACCESS_BACKUP_VAULT",
 )
 DAY = 86400
+CONTINUOUS_DAYS = 35
+"""The longest that a continuous recovery point looks back (devguide/point-in-time-recovery.html)."""
 _VAULT_ARN = re.compile(r"arn:aws:backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}")
 
 
 @dataclass
 class Point:
-    """A recovery point. `content` is the resource type's own frozen copy of the data."""
+    """A recovery point. `content` is the resource type's own frozen copy of the data.
+
+    `barred` says why an air-gapped vault does not take it; `continuous` since when it holds all changes, `stopped`
+    until when; `scans` are its malware scans, each as DescribeRecoveryPoint has it; `parent` is the composite point it
+    is nested in, as `member`.
+    """
 
     arn: str
     resource_arn: str
@@ -40,16 +47,38 @@ class Point:
     delete_after_days: int | None = None
     last_restored: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    barred: str | None = None
+    continuous: bool = False
+    stopped: float | None = None
+    scans: list[dict[str, Any]] = field(default_factory=list)
+    is_parent: bool = False
+    parent: str | None = None
+    member: str | None = None
 
     @property
     def delete_at(self) -> float | None:
-        """When its retention ends; None keeps it for ever."""
-        return None if self.delete_after_days is None else self.created + self.delete_after_days * DAY
+        """When its retention ends; None keeps it for ever. A continuous point moves on: what it holds is what ends."""
+        since = self.created
+        if self.continuous:
+            if self.stopped is None:
+                return None
+            since = self.stopped
+        return None if self.delete_after_days is None else since + self.delete_after_days * DAY
 
     @property
     def status(self) -> str:
-        """CREATING until its job is done."""
-        return "CREATING" if self.completed is None else "COMPLETED"
+        """CREATING until its job is done; AVAILABLE or STOPPED if it is continuous (API_DescribeRecoveryPoint.html)."""
+        if self.completed is None:
+            return "CREATING"
+        if self.continuous:
+            return "AVAILABLE" if self.stopped is None else "STOPPED"
+        return "COMPLETED"
+
+    def window(self, now: float) -> tuple[float, float]:
+        """From when to when a continuous point can be restored to, in epoch seconds."""
+        until = now if self.stopped is None else self.stopped
+        kept = DAY * (self.delete_after_days or CONTINUOUS_DAYS)
+        return max(self.created, until - kept), until
 
 
 @dataclass

@@ -107,6 +107,10 @@ class Vaults:
 
     def list_tags(self, caller: Caller, params: Params) -> Params:
         """ListTags."""
+        for vault in self._state.vaults_of(caller):
+            point = self._state.points(vault).get(params["ResourceArn"])
+            if point:  # through a restore-access vault as well, where its tags can only be read
+                return {"Tags": dict(point.tags)}
         return {"Tags": dict(self._tags(caller, params["ResourceArn"]))}
 
     def update_global_settings(self, caller: Caller, params: Params) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,12 +22,19 @@ class RestoreProblem(Exception):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A frozen copy of a resource. `size` in bytes; `content` is the family's own."""
+    """A frozen copy of a resource. `size` in bytes; `content` is the family's own.
+
+    `resource_type` if it isn't the family's; `barred` says why an air-gapped vault does not take it;
+    `members` are the ARNs of the resources that become points nested in this one.
+    """
 
     name: str
     size: int
     content: Any
     tags: Mapping[str, str] = field(default_factory=dict)
+    resource_type: str | None = None
+    barred: str | None = None
+    members: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Family(Protocol):
     `keys` are the metadata keys AWS documents for the type and that are provided here, `required` those without
     which the call is refused; `any_case` if AWS documents that case doesn't matter; `allows_tags` whether
     CopySourceTagsToRestoredResource may be given; `native_arn` whether a plain vault's recovery point has the
-    service's own ARN instead of AWS Backup's.
+    service's own ARN instead of AWS Backup's; `arn_prefix` may have `*` for account and Region.
     """
 
     resource_type: str
@@ -120,6 +128,45 @@ def check_key(target: Target, key: str | None) -> None:
         raise RestoreProblem(message) from error
     if state != "Enabled":
         raise RestoreProblem(message)
+
+
+def barred_by_key(kms: Any, service: str, key: str | None) -> str | None:
+    """Why an air-gapped vault does not take what this key encrypts; None if it does.
+
+    What AWS Backup doesn't manage fully and an AWS managed key encrypts is not taken (logicallyairgappedvault.html).
+    """
+    if key is None or key not in kms.describe_key(KeyId=f"alias/aws/{service}")["KeyMetadata"]["Arn"]:
+        return None
+    return f"A logically air-gapped vault does not take what the AWS managed key aws/{service} encrypts."
+
+
+def listed(metadata: Mapping[str, str], key: str) -> list[str]:
+    """A JSON array of texts in the metadata; empty if it isn't there. Raises RestoreProblem."""
+    found = parsed(metadata, key, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise RestoreProblem(f"Invalid restore metadata. {key} must be a JSON array of texts.")
+    return found
+
+
+def parsed(metadata: Mapping[str, str], key: str, default: Any) -> Any:
+    """The JSON that metadata has under `key`. Raises RestoreProblem."""
+    try:
+        return json.loads(metadata[key]) if metadata.get(key) else default
+    except ValueError as error:
+        raise RestoreProblem(f"Invalid restore metadata. {key} is not JSON: {error}") from error
+
+
+def number(metadata: Mapping[str, str], key: str) -> int | None:
+    """A whole number of the metadata, None if it isn't there. Raises RestoreProblem."""
+    text = metadata.get(key)
+    if text is not None and not text.isdigit():
+        raise RestoreProblem(f"Invalid restore metadata. {key} {text!r}")
+    return None if text is None else int(text)
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as most services take them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def gone(arn: str) -> AwsError:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local.aws.backup.types.base import RestoreProblem, Snapshot, Target, check_key, flag, gone
+from local.aws.backup.types.base import (
+    RestoreProblem,
+    Snapshot,
+    Target,
+    barred_by_key,
+    check_key,
+    flag,
+    gone,
+    number,
+    tag_list,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume's blocks and properties; `size` in GiB."""
+    """A volume's blocks and properties; `size` in GiB, `throughput` in MiB/s."""
 
     volume_id: str
     size: int
@@ -25,13 +35,33 @@ class Volume:
     encrypted: bool
     blocks: bytes
     tags: Mapping[str, str]
+    iops: int | None = None
+    throughput: int | None = None
+
+
+def read_volume(context: Context, account: str, region: str, volume_id: str) -> tuple[Volume, str | None]:
+    """A volume with its blocks as they are now, and the ARN of its key. Raises ClientError if it isn't there."""
+    found = context.clients("ec2", account, region).describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+    blocks = context.doors.read_volume(account, region, volume_id)
+    volume = Volume(
+        volume_id,
+        found["Size"],
+        found.get("VolumeType", "gp2"),
+        found.get("Encrypted", False),
+        blocks,
+        tags,
+        found.get("Iops"),
+        found.get("Throughput"),
+    )
+    return volume, found.get("KmsKeyId")
 
 
 class Ebs:
     """Restores a new volume (restoring-ebs.html)."""
 
     resource_type = "EBS"
-    arn_prefix = "arn:aws:ec2:"
+    arn_prefix = "arn:aws:ec2:*:*:volume/"
     keys = frozenset(
         {
             "aws:backup:request-id",
@@ -51,18 +81,13 @@ class Ebs:
 
     def snapshot(self, context: Context, account: str, region: str, arn: str) -> Snapshot:
         """The blocks as they are now."""
-        volume_id = arn.rpartition("/")[2]
-        client = context.clients("ec2", account, region)
         try:
-            found = client.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
+            volume, key = read_volume(context, account, region, arn.rpartition("/")[2])
         except ClientError:
             raise gone(arn) from None
-        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
-        blocks = context.doors.read_volume(account, region, volume_id)
-        volume = Volume(
-            volume_id, found["Size"], found.get("VolumeType", "gp2"), found.get("Encrypted", False), blocks, tags
-        )
-        return Snapshot(tags.get("Name", ""), found["Size"] * 1024**3, volume, tags)
+        barred = barred_by_key(context.clients("kms", account, region), "ebs", key)
+        name = volume.tags.get("Name", "")
+        return Snapshot(name, volume.size * 1024**3, volume, volume.tags, barred=barred)
 
     def restore_metadata(self, content: Volume) -> dict[str, str | None]:
         """As in restoring-ebs.html, the null included."""
@@ -82,8 +107,7 @@ class Ebs:
                 raise RestoreProblem("kmsKeyId needs encrypted=true.")
             check_key(target, metadata["kmsKeyId"])
         for key in ("iops", "throughput", "volumeSize"):
-            if not metadata.get(key, "1").isdigit():
-                raise RestoreProblem(f"Invalid restore metadata. {key} {metadata[key]!r}")
+            number(metadata, key)
         if int(metadata.get("volumeSize", content.size)) < content.size:
             raise RestoreProblem("The volume can't be smaller than the backup.")
 
@@ -100,8 +124,7 @@ class Ebs:
         if metadata.get("kmsKeyId"):
             asked["KmsKeyId"] = metadata["kmsKeyId"]
         if target.copy_tags and content.tags:
-            tags = [{"Key": key, "Value": value} for key, value in content.tags.items()]
-            asked["TagSpecifications"] = [{"ResourceType": "volume", "Tags": tags}]
+            asked["TagSpecifications"] = [{"ResourceType": "volume", "Tags": tag_list(content.tags)}]
         volume_id = target.client("ec2").create_volume(**asked)["VolumeId"]
         target.context.doors.write_volume(target.account, target.region, volume_id, content.blocks)
         return f"arn:aws:ec2:{target.region}:{target.account}:volume/{volume_id}"

@@ -1,0 +1,45 @@
+"""What several types check of the target account's network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from local.aws.backup.types.base import RestoreProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.aws.backup.types.base import Target
+
+
+def default_subnets(target: Target) -> tuple[str | None, list[str]]:
+    """The default VPC, if there is one, and its subnets."""
+    ec2 = target.client("ec2")
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not vpcs:
+        return None, []
+    vpc = str(vpcs[0]["VpcId"])
+    found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    return vpc, [str(subnet["SubnetId"]) for subnet in found]
+
+
+def subnet(target: Target, subnet_id: str) -> tuple[str, str]:
+    """VPC and Availability Zone of a subnet of the target account. Raises RestoreProblem."""
+    try:
+        found = target.client("ec2").describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
+    except (ClientError, IndexError) as error:
+        raise RestoreProblem(f"The subnet ID '{subnet_id}' does not exist") from error
+    return str(found["VpcId"]), str(found["AvailabilityZone"])
+
+
+def check_security_groups(target: Target, groups: Sequence[str], vpc: str) -> None:
+    """Security groups must be the target account's, in this VPC. Raises RestoreProblem."""
+    for group in groups:
+        try:
+            found = target.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        except (ClientError, IndexError) as error:
+            raise RestoreProblem(f"The security group '{group}' does not exist") from error
+        if found["VpcId"] != vpc:
+            raise RestoreProblem(f"Security group {group} is in {found['VpcId']}, not in {vpc}")

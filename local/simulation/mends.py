@@ -1,0 +1,85 @@
+"""What moto leaves out of EC2 and RDS: images keep their disks, and DocumentDB is an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from moto.ec2.models.amis import Ami
+from moto.ec2.responses.amis import AmisResponse
+from moto.rds.models import DBCluster, DBInstance
+from moto.rds.utils import ClusterEngine, DbInstanceEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from moto.core.responses import ActionResult
+
+_DISKS = "airlift_disks"
+_DOCDB = {"version": "5.0.0", "port": 27017}
+
+
+def enter(stack: ExitStack) -> None:
+    """Mend moto until `stack` is closed."""
+    # Loading the images of every account takes longer than a recovery.
+    stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
+    mended: list[tuple[Any, str, Any]] = [
+        (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
+        (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
+        (Ami, "block_device_mappings", property(_block_device_mappings)),
+        (ClusterEngine, "list_cluster_engines", _with_docdb(ClusterEngine.list_cluster_engines)),
+        (DbInstanceEngine, "valid_db_instance_engine", _with_docdb(DbInstanceEngine.valid_db_instance_engine)),
+        (DBCluster, "default_engine_version", _docdb_has(_DOCDB["version"], DBCluster.default_engine_version)),
+        (DBCluster, "default_port", _docdb_has(_DOCDB["port"], DBCluster.default_port)),
+        (DBCluster, "default_allocated_storage", _docdb_has(0, DBCluster.default_allocated_storage)),
+        (DBInstance, "default_port", _docdb_has(_DOCDB["port"], DBInstance.default_port)),
+        (DBInstance, "default_allocated_storage", _docdb_has(0, DBInstance.default_allocated_storage)),
+    ]
+    for owner, name, value in mended:
+        stack.enter_context(patch.object(owner, name, value))
+    versions = {"docdb": _DOCDB["version"]}
+    stack.enter_context(patch.dict(DBInstance.default_engine_versions, versions))
+
+
+def _register_image(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def register_image(self: Any) -> ActionResult:
+        """Keep the disks that were asked for, in place of the one moto makes up."""
+        answer = original(self)
+        backend = self.ec2_backend
+        image = backend.amis[answer.result["ImageId"]]  # type: ignore[index]
+        backend.snapshots.pop(image.ebs_snapshot.id)
+        image.root_device_name = self._get_param("RootDeviceName", image.root_device_name)
+        image.root_device_type = "ebs"
+        image.architecture = self._get_param("Architecture", image.architecture)
+        image.virtualization_type = self._get_param("VirtualizationType", image.virtualization_type)
+        setattr(image, _DISKS, self._get_param("BlockDeviceMappings", []))
+        return answer
+
+    return register_image
+
+
+def _deregister_image(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def deregister_image(self: Any) -> ActionResult:
+        """With DeleteAssociatedSnapshots, the snapshots go as well."""
+        image = self.ec2_backend.amis.get(self._get_param("ImageId"))
+        answer = original(self)
+        if self._get_bool_param("DeleteAssociatedSnapshots", False):
+            for disk in getattr(image, _DISKS, ()):
+                self.ec2_backend.snapshots.pop(disk["Ebs"]["SnapshotId"], None)
+        return answer
+
+    return deregister_image
+
+
+def _block_device_mappings(image: Any) -> list[dict[str, Any]]:
+    disks: list[dict[str, Any]] = getattr(image, _DISKS, [])
+    return disks
+
+
+def _with_docdb(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    return lambda: sorted([*original(), "docdb"])
+
+
+def _docdb_has(value: Any, original: Callable[..., Any]) -> Any:
+    return staticmethod(lambda engine, **more: value if engine == "docdb" else original(engine, **more))
