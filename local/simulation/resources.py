@@ -92,6 +92,7 @@ class Resources:
         sse = p.pop("SSESpecification", {}).get("SSEEnabled", False)
         client = self._client("dynamodb")
         made = client.create_table(TableName=name, SSESpecification={"Enabled": sse}, **_without(p))
+        self._world.tables.add(self._account, name, p)
         client.update_continuous_backups(
             TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": recovery}
         )

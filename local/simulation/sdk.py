@@ -45,7 +45,8 @@ class Call:
 
 
 Facade = Callable[[Call], Mapping[str, Any] | None]
-"""Answers a call as botocore parses it. Raises ServiceError."""
+"""Answers a call as botocore parses it, or with ELSEWHERE if moto is to answer. Raises ServiceError."""
+ELSEWHERE: Mapping[str, Any] = {}
 
 
 @lru_cache
@@ -111,7 +112,7 @@ class Sdk:
             answer = facade(call) if facade else None
         except ServiceError as error:
             return _response(error.status, params["url"], _failure(error))
-        if facade is None:
+        if facade is None or answer is ELSEWHERE:
             return None
         return _response(200, params["url"], {**(answer or {}), "ResponseMetadata": {"HTTPStatusCode": 200}})
 

@@ -1,0 +1,201 @@
+"""The ledger's table in memory. moto copies a whole table for each transaction; a recovery makes thousands."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING, Any
+
+from local.simulation.expressions import Expressions, Item, Refused
+from local.simulation.sdk import ELSEWHERE, Call, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ITEM, _PAGE = 400 * 1024, 1024 * 1024  # bytes (ServiceQuotas.html, Query.Pagination.html)
+_ACTIONS = 100  # of a transaction (API_TransactWriteItems.html)
+
+_OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups")
+"""Operations on the table as a whole, whose description stays moto's."""
+
+
+class Table:
+    """One table with a string partition key and sort key, and local indexes by a string attribute."""
+
+    def __init__(self, hash_key: str, sort_key: str, indexes: Mapping[str, str]) -> None:
+        self.hash_key, self.sort_key, self.indexes = hash_key, sort_key, indexes
+        self.items: dict[str, dict[str, Item]] = {}
+        self._order: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        return self.items.get(pk, {}).get(sk)
+
+    def put(self, pk: str, sk: str, item: Item | None) -> None:
+        """Replaces an item; None takes it away."""
+        old = self.get(pk, sk)
+        sorted_by: list[tuple[str | None, str]] = [(None, self.sort_key), *self.indexes.items()]
+        for index, attribute in sorted_by:
+            order = self._order.setdefault((pk, index), [])
+            before, after = (each[attribute]["S"] if each and attribute in each else None for each in (old, item))
+            if before == after:
+                continue
+            if before is not None:
+                del order[bisect_left(order, (before, sk))]
+            if after is not None:
+                insort(order, (after, sk))
+        if item is None:
+            self.items.get(pk, {}).pop(sk, None)
+        else:
+            self.items.setdefault(pk, {})[sk] = item
+
+    def sorted(self, pk: str, index: str | None) -> list[tuple[str, str]]:
+        """Values of the sort key with the items' own, ascending."""
+        return self._order.get((pk, index), [])
+
+
+class Tables:
+    """Answers the calls on tables that lie here; all others go to moto."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[str, str], Table] = {}
+
+    def add(self, account: str, name: str, definition: Mapping[str, Any]) -> None:
+        """Takes a table over, as CreateTable describes it."""
+        keys = {key["KeyType"]: key["AttributeName"] for key in definition["KeySchema"]}
+        indexes = {
+            index["IndexName"]: next(k["AttributeName"] for k in index["KeySchema"] if k["KeyType"] == "RANGE")
+            for index in definition.get("LocalSecondaryIndexes", [])
+        }
+        self._tables[account, name] = Table(keys["HASH"], keys["RANGE"], indexes)
+
+    def facade(self, call: Call) -> Mapping[str, Any] | None:
+        """Answers GetItem, Query, Scan and TransactWriteItems."""
+        answers: dict[str, Callable[[Call], Mapping[str, Any]]] = {
+            "GetItem": self._get,
+            "Query": self._query,
+            "Scan": self._scan,
+            "TransactWriteItems": self._transact,
+        }
+        names = {str(call.params.get("TableName"))}
+        for action in call.params.get("TransactItems", []):
+            names |= {each["TableName"] for each in action.values()}
+        if not any((call.account, name) in self._tables for name in names):
+            return ELSEWHERE
+        if call.operation.endswith(_OF_TABLES):
+            return ELSEWHERE
+        if call.operation not in answers:
+            raise ServiceError("UnsupportedLocally", f"dynamodb:{call.operation} on the ledger is not simulated.", 501)
+        try:
+            return answers[call.operation](call)
+        except Refused as refused:
+            raise ServiceError("ValidationException", str(refused)) from refused
+
+    def _table(self, call: Call, name: str) -> Table:
+        return self._tables[call.account, name]
+
+    def _get(self, call: Call) -> Mapping[str, Any]:
+        table = self._table(call, call.params["TableName"])
+        found = table.get(*_key(table, call.params["Key"]))
+        return {"Item": dict(found)} if found else {}
+
+    def _query(self, call: Call) -> Mapping[str, Any]:
+        asked = call.params
+        table = self._table(call, asked["TableName"])
+        expressions = Expressions(asked)
+        meets = expressions.condition(asked["KeyConditionExpression"])
+        expressions.done()
+        # The partition is asked for by equality, so one of the values is its key.
+        pks = [value["S"] for value in asked["ExpressionAttributeValues"].values() if value.get("S") in table.items]
+        index = asked.get("IndexName")
+        if index is not None and index not in table.indexes:
+            raise Refused(f"The table does not have the specified index: {index}")
+        found = (table.items[pk][sk] for pk in pks[:1] for _, sk in table.sorted(pk, index))
+        matching = [item for item in found if meets(item)]
+        if not asked.get("ScanIndexForward", True):
+            matching.reverse()
+        return _page(table, matching, asked.get("ExclusiveStartKey"), asked.get("Limit"), index)
+
+    def _scan(self, call: Call) -> Mapping[str, Any]:
+        table = self._table(call, call.params["TableName"])
+        every = [item for items in table.items.values() for item in items.values()]
+        return _page(table, every, call.params.get("ExclusiveStartKey"), None, None)
+
+    def _transact(self, call: Call) -> Mapping[str, Any]:
+        actions = [next(iter(action.items())) for action in call.params["TransactItems"]]
+        if len(actions) > _ACTIONS:
+            raise Refused(f"Member must have length less than or equal to {_ACTIONS}")
+        table = self._table(call, actions[0][1]["TableName"])
+        changes: dict[tuple[str, str], Item | None] = {}
+        reasons = []
+        for kind, request in actions:
+            key = _key(table, request["Item"] if kind == "Put" else request["Key"])
+            if key in changes:
+                raise Refused("Transaction request cannot include multiple operations on one item")
+            old = table.get(*key)
+            expressions = Expressions(request)
+            condition = request.get("ConditionExpression")
+            holds = expressions.condition(condition)(old or {}) if condition else True
+            changes[key] = _changed(table, kind, request, old, expressions)
+            expressions.done()
+            code = {"Code": "None"} if holds else {"Code": "ConditionalCheckFailed"}
+            reasons.append(code)
+        if any(reason["Code"] != "None" for reason in reasons):
+            codes = ", ".join(reason["Code"] for reason in reasons)
+            text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+            raise ServiceError("TransactionCanceledException", text, CancellationReasons=reasons)
+        for key, item in changes.items():
+            table.put(*key, item)
+        return {}
+
+
+def _changed(table: Table, kind: str, request: Mapping[str, Any], old: Item | None, expressions: Expressions) -> Any:
+    """The item after one action of a transaction; None if there is none."""
+    if kind == "ConditionCheck":
+        return old
+    if kind == "Delete":
+        return None
+    item: Item = dict(request["Item"]) if kind == "Put" else {**(old or {}), **request["Key"]}
+    if kind == "Update":
+        expressions.update(request["UpdateExpression"])(item)
+    if any(item[name] != value for name, value in request.get("Key", {}).items()):
+        raise Refused("Cannot update attribute. This attribute is part of the key")
+    for attribute in table.indexes.values():
+        if attribute in item and not item[attribute].get("S"):
+            raise Refused(f"Type mismatch for Index Key {attribute}: expected a string that is not empty")
+    if _size(item) > _ITEM:
+        raise Refused("Item size has exceeded the maximum allowed size")
+    return item
+
+
+def _key(table: Table, attributes: Mapping[str, Any]) -> tuple[str, str]:
+    pk, sk = (attributes.get(name, {}).get("S") for name in (table.hash_key, table.sort_key))
+    if not pk or not sk:
+        raise Refused("The provided key element does not match the schema, or is an empty string")
+    return pk, sk
+
+
+def _page(
+    table: Table, items: list[Item], after: Mapping[str, Any] | None, limit: int | None, index: str | None
+) -> Mapping[str, Any]:
+    """Up to a megabyte of items, from the one after the given key."""
+    keys = [table.hash_key, table.sort_key, *([table.indexes[index]] if index else [])]
+    start = 0
+    if after:
+        places = {_key(table, item): place for place, item in enumerate(items)}
+        start = places[_key(table, after)] + 1
+    page: list[Item] = []
+    size = 0
+    for item in items[start:]:
+        size += _size(item)
+        page.append(dict(item))
+        if size > _PAGE or len(page) == limit:
+            break
+    answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+    if start + len(page) < len(items):
+        answer["LastEvaluatedKey"] = {name: page[-1][name] for name in keys}
+    return answer
+
+
+def _size(item: Item) -> int:
+    """About what DynamoDB counts: names and values as UTF-8."""
+    return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False, default=str).encode())
