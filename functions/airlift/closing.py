@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from airlift.approving import next_request
 from airlift.aws import MPA_REGION, client
 from airlift.endings import Ending, overall, vault_endings, with_next_step
+from airlift.errors import DrillPreempted
 from airlift.ledger import (
     Conflict,
     Holder,
@@ -26,12 +27,16 @@ from airlift.ledger import (
     vault_key,
 )
 from airlift.lock import freeing
-from airlift.notify import deliver_or_retry, notice
+from airlift.notify import deliver_or_retry, notice, title_of
+from airlift.recovery import is_drill
 from airlift.report import message, summary
 from airlift.requesting import describe
 from airlift.runtime import NO_ANSWER, account_of, logger, setting
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
 
@@ -52,8 +57,8 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     served = ledger.get(execution_key(execution_arn))
     if served is None:
         return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
-    lock = ledger.get(lock_key(served["account"]))
-    if lock is None or lock["executionArn"] != execution_arn:
+    recovery = ledger.get(recovery_key(served["recoveryId"])) or {}
+    if not _holds_lock(ledger, served["account"], execution_arn) and not _preempted(recovery, execution_arn):
         deliver_or_retry(ledger, recovery_key(served["recoveryId"])[0])
         return {"outcome": "closed before"}
     described = status or _described(execution_arn)
@@ -66,6 +71,17 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     return _close(
         ledger, recovery_id, execution_arn, Ending(str(name), with_next_step(cause, recovery_id)), by_status=True
     )
+
+
+def _holds_lock(ledger: Ledger, account: str, execution_arn: str) -> bool:
+    lock = ledger.get(lock_key(account))
+    return lock is not None and lock["executionArn"] == execution_arn
+
+
+def _preempted(recovery: Record, execution_arn: str) -> bool:
+    """Whether this is a drill that lost the lock to a real recovery and is not closed yet."""
+    lost = "preemptedBy" in recovery and recovery["executionArn"] == execution_arn
+    return lost and recovery["state"] != "ENDED"
 
 
 def _described(execution_arn: str) -> dict[str, Any]:
@@ -95,9 +111,9 @@ def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
     if not {"recoveryId", "executionArn", "sourceBackupVaultArn"} <= given.keys():
         return {"outcome": "not an execution of Airlift's"}
     holder = Holder(account_of(given["recoveryId"]), given["executionArn"])
-    lock = ledger.get(lock_key(holder.account))
     record = ledger.get(vault_key(given["recoveryId"], given["sourceBackupVaultArn"]))
-    if lock is None or lock["executionArn"] != holder.execution_arn or record is None or record.get("ending"):
+    holds = _holds_lock(ledger, holder.account, holder.execution_arn)
+    if not holds or record is None or record.get("ending"):
         return {"outcome": "recorded before"}
     name = status.get("error") or _STATUSES.get(status["status"], status["status"])
     cause = with_next_step(
@@ -137,7 +153,7 @@ def child_arn(vault: Record) -> str:
 
 
 def _record_endings(
-    ledger: Ledger, recovery_id: str, holder: Holder, vaults: list[Record], endings: dict[str, Ending]
+    ledger: Ledger, recovery_id: str, holder: Holder | None, vaults: list[Record], endings: dict[str, Ending]
 ) -> None:
     """Writes the endings that the vaults' executions could not write themselves."""
     at = stamp(now())
@@ -153,14 +169,14 @@ def _record_endings(
             logger.info("Recorded meanwhile", extra={"vault": arn})
 
 
-def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -> str:
+def _withdraw(ledger: Ledger, recovery_id: str, by: str, holder: Holder | None, vault: Record) -> str:
     """Withdraws a request that people may still vote on, as far as AWS allows; says what came of it, if there is one.
 
     CancelSession is documented for the team's owner; that the requester may call it is inferred from the IAM actions
     that AWS lists for requesters (multipartyapproval.html).
     """
     name = vault.get("restoreAccessBackupVaultName")
-    if name is None or "grantedAt" in vault or vault.get("withdrawalBy") == holder.execution_arn:
+    if name is None or "grantedAt" in vault or vault.get("withdrawalBy") == by:
         return ""
     described = describe(name) or {}
     session = described.get("MpaSessionArn") or vault.get("sessionArn")
@@ -178,7 +194,7 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
         withdrawn = {}
         text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
     ledger.write(
-        Update(vault_key(recovery_id, arn), {"withdrawalBy": holder.execution_arn} | withdrawn),
+        Update(vault_key(recovery_id, arn), {"withdrawalBy": by} | withdrawn),
         entry(recovery_id, now(), "withdrawn", text, vault=arn),
         holder=holder,
     )
@@ -188,15 +204,19 @@ def _withdraw(ledger: Ledger, recovery_id: str, holder: Holder, vault: Record) -
 def _close(
     ledger: Ledger, recovery_id: str, execution_arn: str, problem: Ending | None, *, by_status: bool
 ) -> dict[str, Any]:
-    """Report, message, then the ending and the lock in one transaction. Whatever fails before is done again."""
-    holder = Holder(account_of(recovery_id), execution_arn)
+    """Report, message, then the ending and the lock in one transaction. Whatever fails before is done again.
+
+    A drill that was preempted closes without a lock: only its own closing writes to it any more.
+    """
+    holder: Holder | None = Holder(account_of(recovery_id), execution_arn)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
         return _told(ledger, recovery)
-    lock = ledger.get(lock_key(holder.account))
-    if lock is None or lock["executionArn"] != execution_arn:
-        cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
-        return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id}
+    if not _holds_lock(ledger, account_of(recovery_id), execution_arn):
+        if not _preempted(recovery, execution_arn):
+            cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
+            return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id, "next": "end"}
+        holder, problem = None, _preemption(recovery)
     # From here on nothing joins any more: a new trigger waits until the lock is free, and opens its own recovery.
     ledger.write(Update(recovery_key(recovery_id), {"state": "CLOSING"}), holder=holder)
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
@@ -205,7 +225,7 @@ def _close(
     ending = problem or overall(endings)
     at = now()
     _record_endings(ledger, recovery_id, holder, vaults, endings)
-    withdrawn = [text for vault in vaults if (text := _withdraw(ledger, recovery_id, holder, vault))]
+    withdrawn = [text for vault in vaults if (text := _withdraw(ledger, recovery_id, execution_arn, holder, vault))]
     document = summary(ledger, recovery, vaults, endings, ending, at)
     key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
     client("s3").put_object(
@@ -217,26 +237,39 @@ def _close(
     )
     pk, _ = recovery_key(recovery_id)
     where = f"s3://{setting('EVIDENCE_BUCKET')}/{key}"
-    title = f"Airlift {recovery_id}: {ending.name}"
     told = notice(
         pk,
         at,
         f"closed#{execution_arn}",
-        title,
+        title_of(recovery_id, ending.name),
         "\n".join([message(document, where), *withdrawn]),
         f"airlift status {recovery_id}",
     )
     ended = {"state": "ENDED", "outcome": ending.name, "cause": ending.cause, "endedAt": stamp(at), "reportKey": key}
-    last = keyed(last_key(holder.account), recoveryId=recovery_id, outcome=ending.name, endedAt=stamp(at))
     ledger.write(
-        Update(recovery_key(recovery_id), ended),
-        freeing(holder),
-        Put(last, replace=True),
+        Update(recovery_key(recovery_id), ended, only_if={"state": "CLOSING"}),
+        *([freeing(holder)] if holder else []),
+        *_remembered(recovery, ending, at),
         entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
         told,
     )
     logger.info("Recovery closed", extra={"outcome": ending.name})
     return _told(ledger, recovery | ended)
+
+
+def _preemption(recovery: Record) -> Ending:
+    cause = f"Recovery {recovery['preemptedBy']} of account {recovery['account']} took precedence over this drill."
+    return Ending(DrillPreempted.__name__, f"{cause} Next step: start a new drill when that has ended.")
+
+
+def _remembered(recovery: Record, ending: Ending, at: datetime) -> list[Put]:
+    """When the account's last recovery ended, for the cool-down; a drill keeps no finding from starting one."""
+    if is_drill(recovery["recoveryId"]):
+        return []
+    last = keyed(
+        last_key(recovery["account"]), recoveryId=recovery["recoveryId"], outcome=ending.name, endedAt=stamp(at)
+    )
+    return [Put(last, replace=True)]
 
 
 def _told(ledger: Ledger, recovery: Record) -> dict[str, Any]:
@@ -248,6 +281,7 @@ def _told(ledger: Ledger, recovery: Record) -> dict[str, Any]:
         "outcome": recovery["outcome"],
         "cause": recovery["cause"],
         "recoveryId": recovery["recoveryId"],
+        "next": "cleanUp" if is_drill(recovery["recoveryId"]) else "end",
         "report": f"s3://{setting('EVIDENCE_BUCKET')}/{recovery['reportKey']}",
         "votes": [{name: vote[name] for name in votes} for vote in islice(ledger.query(pk, "VOTE#"), 100)],
         "vaults": {

@@ -71,6 +71,8 @@ def with_next_step(cause: str, recovery_id: str) -> str:
     if "Next step:" in cause:
         return cause
     stop = "" if cause.endswith((".", "!", "?")) else "."
+    if recovery_id.startswith("drill-"):
+        return f"{cause}{stop} Next step: read the timeline (`airlift status {recovery_id}`); then start a new drill."
     return f"{cause}{stop} Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
 
 

@@ -127,6 +127,14 @@ class UnknownResource(AirliftError):
     """A completed restore job does not say what it created."""
 
 
+class DrillPreempted(AirliftError):
+    """A real recovery of the same account took over; the drill starts nothing more."""
+
+
+class DrillNotCleanedUp(AirliftError):
+    """Something that the drill restored, or its access, is still there."""
+
+
 class Superseded(AirliftError):
     """Another execution holds the lock of this account now; this one must not write."""
 

@@ -32,9 +32,11 @@ _TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(?:Z|[+-][0-9]{2}:[0-9]{2})$"
 
 
 def _first_sign(value: Any) -> datetime | Literal["latest"]:
-    if value == LATEST:
-        return LATEST
-    remedy = 'Give an ISO-8601 time with its offset, such as 2026-01-02T03:04:05Z, or "latest".'
+    return LATEST if value == LATEST else _moment(value, ', or "latest"')
+
+
+def _moment(value: Any, or_else: str = "") -> datetime:
+    remedy = f"Give an ISO-8601 time with its offset, such as 2026-01-02T03:04:05Z{or_else}."
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -48,6 +50,11 @@ FirstSign = Annotated[
     datetime | Literal["latest"],
     PlainValidator(_first_sign),
     WithJsonSchema({"anyOf": [{"const": LATEST}, {"type": "string", "format": "date-time", "pattern": _TIME}]}),
+]
+Moment = Annotated[
+    datetime,
+    PlainValidator(lambda value: _moment(value)),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _TIME}),
 ]
 Reason = Annotated[
     str,
@@ -89,6 +96,9 @@ class Start(Document):
 
     access_only: bool = False
     """Ends when access is open, before anything is restored, for forensics; resume restores."""
+    drill: bool = False
+    """An exercise of the whole path: what it restores, and its access, is deleted at its end. firstSign is "latest"
+    unless given."""
     requested_by: RequestedBy | None = None
 
     @property
@@ -96,6 +106,13 @@ class Start(Document):
         """The source vaults the input names; empty if it names an account."""
         one = self.source_backup_vault_arn
         return (one,) if one else self.source_backup_vault_arns or ()
+
+    @model_validator(mode="after")
+    def _leaves_others_alone(self) -> Self:
+        if self.drill and self.adopt_vault:
+            what = "A drill deletes its access at its end, so it takes no vault of another recovery."
+            raise refuse(what, "Remove it, or drill when that recovery's access is closed.", field="adoptVault")
+        return self
 
     @model_validator(mode="after")
     def _of_one_account(self) -> Self:
@@ -111,23 +128,29 @@ class Start(Document):
         return self
 
 
-ActionName = Literal["resume", "continue", "first-sign", "restore-again", "stop"]
-_ONLY_WITH: Mapping[str, ActionName] = {
-    "first_sign": "first-sign",
-    "resource_arns": "restore-again",
-    "recovery_point_arn": "restore-again",
-    "wave": "continue",
+ActionName = Literal["resume", "continue", "first-sign", "restore-again", "pin", "stop", "clean-up"]
+_ONLY_WITH: Mapping[str, tuple[ActionName, ...]] = {
+    "first_sign": ("first-sign",),
+    "resource_arns": ("restore-again", "pin"),
+    "recovery_point_arn": ("restore-again", "pin"),
+    "before": ("restore-again",),
+    "wave": ("continue",),
 }
-_NEEDS: Mapping[ActionName, str] = {"first-sign": "first_sign", "restore-again": "resource_arns"}
+_NEEDS: Mapping[ActionName, tuple[str, ...]] = {
+    "first-sign": ("first_sign",),
+    "restore-again": ("resource_arns",),
+    "pin": ("resource_arns", "recovery_point_arn", "reason"),
+}
 
 
-def _action_is(action: ActionName) -> dict[str, Any]:
-    return {"properties": {"action": {"const": action}}, "required": ["action"]}
+def _action_is(*actions: ActionName) -> dict[str, Any]:
+    one = {"const": actions[0]} if len(actions) == 1 else {"enum": list(actions)}
+    return {"properties": {"action": one}, "required": ["action"]}
 
 
 _RULES: list[Any] = [
-    *[{"if": {"required": [to_camel(name)]}, "then": _action_is(action)} for name, action in _ONLY_WITH.items()],
-    *[{"if": _action_is(action), "then": {"required": [to_camel(name)]}} for action, name in _NEEDS.items()],
+    *[{"if": {"required": [to_camel(name)]}, "then": _action_is(*actions)} for name, actions in _ONLY_WITH.items()],
+    *[{"if": _action_is(action), "then": {"required": [*map(to_camel, names)]}} for action, names in _NEEDS.items()],
     {"if": {"required": ["recoveryPointArn"]}, "then": {"properties": {"resourceArns": {"maxItems": 1}}}},
 ]
 """What the validator below says, for the JSON Schema."""
@@ -142,9 +165,11 @@ class Action(Document):
     action: ActionName = "resume"
     first_sign: FirstSign | None = None
     resource_arns: Annotated[tuple[ResourceArn, ...], Field(min_length=1, max_length=90)] | None = None
-    """Resources to restore once more."""
+    """Resources to restore once more, or the one to pin a point for."""
     recovery_point_arn: RecoveryPointArn | None = None
     """The point to take for the one resource; without it, the plan's choice."""
+    before: Moment | None = None
+    """Restores once more from the newest usable point at or before this moment; a continuous one as of it."""
     wave: Annotated[str, Field(min_length=1)] | None = None
     """Name of the wave before which restoring paused; without it, the one that waits."""
     reason: Reason | None = None
@@ -152,13 +177,13 @@ class Action(Document):
 
     @model_validator(mode="after")
     def _fields_fit_the_action(self) -> Self:
-        for field, action in _ONLY_WITH.items():
-            if getattr(self, field) is not None and self.action != action:
+        for field, actions in _ONLY_WITH.items():
+            if getattr(self, field) is not None and self.action not in actions:
                 what = f"This field does not go with the action {self.action}."
-                raise refuse(what, f'Remove it or give "action": "{action}".', field=to_camel(field))
-        needed = _NEEDS.get(self.action)
-        if needed and getattr(self, needed) is None:
-            raise refuse(f"The action {self.action} needs this field.", "Add it.", field=to_camel(needed))
+                raise refuse(what, f'Remove it or give "action": "{actions[0]}".', field=to_camel(field))
+        for needed in _NEEDS.get(self.action, ()):
+            if getattr(self, needed) is None:
+                raise refuse(f"The action {self.action} needs this field.", "Add it.", field=to_camel(needed))
         if self.recovery_point_arn and len(self.resource_arns or ()) != 1:
             what = "A recovery point belongs to one resource, and several are given."
             raise refuse(what, "Give one of resourceArns.", field="recoveryPointArn")

@@ -7,13 +7,15 @@
 | ACCOUNT#<account>          | LAST                      | when the account's last recovery ended                     |
 | ACCOUNT#… or RECOVERY#…    | NOTICE#<name>             | one notice to people, published or not yet                 |
 | RECOVERIES                 | <recovery id>             | list of all recoveries, newest last                        |
+| CHORES                     | <recovery id>             | what the janitor still has to see to                       |
 | EXECUTION#<arn>            | EXECUTION                 | which recovery an execution served                         |
 | RECOVERY#<id>              | RECOVERY                  | the recovery                                               |
 | RECOVERY#<id>              | VAULT#<vault arn>         | one source vault: request, approval, progress, ending      |
 | RECOVERY#<id>              | VOTE#<vault>#<approver>   | one vote                                                   |
 | RECOVERY#<id>              | TIMELINE#<time>#<key>     | one thing that happened, written once                      |
 | RECOVERY#<id>#<vault arn>  | ITEM#<resource arn>       | one selected resource and its attempts                     |
-| RECOVERY#<id>              | AGAIN#<resource arn>      | an operator wants this resource restored once more         |
+| RECOVERY#<id>#<vault>#LOOKED | LOOKED#<resource arn>   | which points of the resource were looked at, and why taken |
+| RECOVERY#<id>              | AGAIN#<resource arn>      | an operator wants it once more, or from a pinned point     |
 | RECOVERY#<id>#CLAIMS       | CLAIM#<resource arn>      | which of several vaults restores the resource            |
 | PACE#<region>              | PACE                      | the next free slot for StartRestoreJob                     |
 
@@ -116,6 +118,10 @@ def item_key(recovery_id: str, vault_arn: str, resource_arn: str) -> tuple[str, 
     return f"RECOVERY#{recovery_id}#{vault_arn}", f"ITEM#{resource_arn}"
 
 
+def looked_key(recovery_id: str, vault_arn: str, resource_arn: str) -> tuple[str, str]:
+    return f"RECOVERY#{recovery_id}#{vault_arn}#LOOKED", f"LOOKED#{resource_arn}"
+
+
 def again_key(recovery_id: str, resource_arn: str) -> tuple[str, str]:
     return f"RECOVERY#{recovery_id}", f"AGAIN#{resource_arn}"
 
@@ -134,6 +140,10 @@ def notice_key(pk: str, name: str) -> tuple[str, str]:
 
 def last_key(account: str) -> tuple[str, str]:
     return f"ACCOUNT#{account}", "LAST"
+
+
+def chore_key(recovery_id: str) -> tuple[str, str]:
+    return "CHORES", recovery_id
 
 
 def listing_key(recovery_id: str) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def running_holder(ledger: Ledger, account: str, execution_arn: str) -> Record |
         return None
     if is_running(lock):
         return lock
-    _close(lock["executionArn"])
+    close_execution(lock["executionArn"])
     if (left := ledger.get(lock_key(account))) and left["executionArn"] == lock["executionArn"]:
         raise Unavailable(
             f"Account {account} is still locked by {lock['executionArn']}, which no longer runs.",
@@ -66,7 +66,7 @@ def is_running(lock: Record) -> bool:
     return bool(status in ("RUNNING", "PENDING_REDRIVE"))
 
 
-def _close(execution_arn: str) -> None:
+def close_execution(execution_arn: str) -> None:
     """Lets close_recovery finish what a lost status event left open."""
     logger.warning("The lock's holder no longer runs; it is closed first", extra={"execution": execution_arn})
     answer = client("lambda").invoke(

@@ -38,6 +38,11 @@ def notice(pk: str, at: datetime, name: str, title: str, text: str, next_step: s
     return Put(record)
 
 
+def title_of(recovery_id: str, words: str) -> str:
+    """A notice's title: which recovery, or drill, and what about it."""
+    return f"Airlift {'DRILL ' if recovery_id.startswith('drill-') else ''}{recovery_id}: {words}"
+
+
 def deliver(ledger: Ledger, pk: str) -> bool:
     """Publishes the partition's notices that nobody has published yet, oldest first.
 

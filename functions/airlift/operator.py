@@ -1,4 +1,4 @@
-"""What an operator may have done to a recovery: resume, continue, first-sign, restore-again, stop."""
+"""What an operator may have done to a recovery: resume, continue, first-sign, restore-again, pin, stop."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.aws import client
 from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
-from airlift.ledger import Ledger, Put, Record, Update, again_key, execution_key, item_key, keyed, recovery_key
-from airlift.lock import running_holder, taking
+from airlift.ledger import Ledger, Put, Record, Update, execution_key, keyed, recovery_key
+from airlift.lock import running_holder
 from airlift.plan_store import newest_plan
+from airlift.preempting import opening, preempts, stop_preempted
+from airlift.recovery import chore, is_drill
 from airlift.timeline import entry
 from airlift.values import now, stamp
+from airlift.wishes import noted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airlift.inputs import Action
@@ -35,7 +39,9 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     runs = bool(lock and lock["recoveryId"] == action.recovery_id)
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
-    if lock and not runs and action.action != "first-sign":
+    if action.action == "clean-up" or (is_drill(action.recovery_id) and not runs):
+        return _clean_up(recovery, action)
+    if lock and not runs and action.action not in ("first-sign", "pin") and not preempts(action.recovery_id, lock):
         raise RecoveryAlreadyRuns(
             f"Recovery {lock['recoveryId']} of account {recovery['account']} is under way.",
             f"wait for its end, or stop it with `airlift stop {lock['recoveryId']}`, then resume this one.",
@@ -46,25 +52,33 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     if runs:
         done = text or f"Recovery {action.recovery_id} runs already; nothing to resume."
         return {"outcome": "done", "text": done, "recoveryId": action.recovery_id, "account": ""}
-    if action.action == "first-sign":
+    if action.action in ("first-sign", "pin"):
         text += f" The recovery does not run; go on with `airlift resume {action.recovery_id}`."
         return {"outcome": "done", "text": text, "recoveryId": action.recovery_id, "account": ""}
-    return _resume(ledger, execution_arn, recovery, text)
+    return _resume(ledger, execution_arn, recovery, text, lock)
 
 
-def _known(ledger: Ledger, recovery: Record, resource_arn: str) -> None:
-    """Raises `InvalidInput` if no vault of the recovery has selected this resource."""
-    keys = (item_key(recovery["recoveryId"], vault, resource_arn) for vault in recovery["vaults"])
-    if not any(ledger.get(key) for key in keys):
+def _clean_up(recovery: Record, action: Action) -> dict[str, Any]:
+    """Goes on with a drill's clean-up; an ended drill takes no other action, since its clean-up has begun."""
+    identity = recovery["recoveryId"]
+    if not is_drill(identity):
         raise InvalidInput(
-            f"resourceArns: {resource_arn} is no resource of recovery {recovery['recoveryId']}.",
-            f"copy the ARN from `airlift status {recovery['recoveryId']}`.",
+            f"recoveryId: {identity} is a real recovery; only what a drill restored is deleted.",
+            "keep what was restored; the janitor closes its access, as the plan says.",
         )
+    if action.action != "clean-up":
+        raise InvalidInput(
+            f"action: drill {identity} has ended, and what it restored is deleted.", "start a new drill instead."
+        )
+    if recovery["state"] != "ENDED":
+        raise RecoveryAlreadyRuns(f"Drill {identity} has not ended.", f"`airlift stop {identity}` ends it.")
+    text = f"The clean-up of drill {identity} goes on."
+    return {"outcome": "cleanUp", "text": text, "recoveryId": identity, "account": recovery["account"]}
 
 
 def _noted(
     ledger: Ledger, recovery: Record, action: Action, execution_arn: str, at: datetime
-) -> tuple[list[Put | Update], str]:
+) -> tuple[Sequence[Put | Update], str]:
     """The changes that note the operator's decision, and what it is in words."""
     key = recovery_key(recovery["recoveryId"])
     match action.action:
@@ -77,22 +91,8 @@ def _noted(
             wave = action.wave or "the wave that waits"
             text = f"Continue with {wave}; held resources are tried again."
             return [Update(key, {"continuedAt": stamp(at), "continuedWave": action.wave})], text
-        case "restore-again":
-            arns = action.resource_arns or ()
-            for arn in arns:
-                _known(ledger, recovery, arn)
-            records = [
-                keyed(
-                    again_key(recovery["recoveryId"], arn),
-                    resourceArn=arn,
-                    recoveryPointArn=action.recovery_point_arn,
-                    at=stamp(at),
-                    executionArn=execution_arn,
-                )
-                for arn in arns
-                if (ledger.get(again_key(recovery["recoveryId"], arn)) or {}).get("executionArn") != execution_arn
-            ]
-            return [Put(record, replace=True) for record in records], f"Restore again: {', '.join(arns)}."
+        case "restore-again" | "pin":
+            return noted(ledger, recovery, action, execution_arn, at)
     return [], ""
 
 
@@ -110,16 +110,22 @@ def _stop(ledger: Ledger, recovery: Record, lock: Record | None, action: Action,
     )
     client("stepfunctions").stop_execution(executionArn=lock["executionArn"], error="Stopped", cause=reason)
     text = f"Recovery {identity} is stopped. Restore jobs that run go on; resume with `airlift resume {identity}`."
+    if is_drill(identity):
+        text = f"Drill {identity} is stopped. What it restored is deleted, when jobs that run have ended."
     return {"outcome": "done", "text": text, "recoveryId": identity, "account": ""}
 
 
-def _resume(ledger: Ledger, execution_arn: str, recovery: Record, text: str) -> dict[str, Any]:
-    """Takes the lock for this execution and goes on with what has no outcome, by the plan in force now."""
+def _resume(ledger: Ledger, execution_arn: str, recovery: Record, text: str, drill: Record | None) -> dict[str, Any]:
+    """Takes the lock for this execution and goes on with what has no outcome, by the plan in force now.
+
+    `drill` is the lock's record if a drill holds it, which is preempted.
+    """
     identity, account = recovery["recoveryId"], recovery["account"]
     plan = newest_plan()
     at = now()
     ledger.write(
-        taking(account, identity, execution_arn, at),
+        *opening(account, identity, execution_arn, at, drill),
+        chore(identity),
         Update(
             recovery_key(identity),
             {
@@ -135,5 +141,7 @@ def _resume(ledger: Ledger, execution_arn: str, recovery: Record, text: str) -> 
         Put(keyed(execution_key(execution_arn), recoveryId=identity, account=account)),
         entry(identity, at, "operator", f"{text} Resumed.".strip()),
     )
+    if drill:
+        stop_preempted(drill, identity)
     told = f"Recovery {identity} goes on. {text}".strip()
     return {"outcome": "accepted", "text": told, "recoveryId": identity, "account": account}

@@ -14,6 +14,7 @@ from airlift.errors import (
     AirliftError,
     InvalidInput,
     NotBelieved,
+    RecoveryAlreadyRuns,
     TriggerNotAllowed,
     VaultNotInPlan,
 )
@@ -32,11 +33,12 @@ from airlift.ledger import (
     recovery_key,
     trigger_key,
 )
-from airlift.lock import running_holder, taking
+from airlift.lock import running_holder
 from airlift.notify import deliver_or_retry, notice
 from airlift.operator import act
 from airlift.plan_store import PlanVersion, newest_plan
-from airlift.recovery import LATEST, Wanted, first_sign, listing, new_recovery, recovery_id
+from airlift.preempting import opening, preempts, stop_preempted
+from airlift.recovery import LATEST, Wanted, chore, first_sign, listing, new_recovery, recovery_id
 from airlift.runtime import logger, metrics
 from airlift.timeline import entry
 from airlift.values import now, parse_time, safe_text, stamp
@@ -147,7 +149,7 @@ def _wanted(ledger: Ledger, start: Start, plan: PlanVersion, execution_arn: str)
     else:
         account = plan.plan.account(start.account or "")
         vaults = account.vault_arns
-    sign, source = _given_or_believed(ledger, account.id, start.first_sign)
+    sign, source = _given_or_believed(ledger, account.id, start.first_sign, drill=start.drill)
     return Wanted(
         account=account.id,
         vaults=_of_this_region(vaults, execution_arn),
@@ -159,12 +161,17 @@ def _wanted(ledger: Ledger, start: Start, plan: PlanVersion, execution_arn: str)
         adopt_vault=start.adopt_vault,
         access_only=start.access_only,
         on_demand=True,
+        drill=start.drill,
     )
 
 
-def _given_or_believed(ledger: Ledger, account: str, given: datetime | str | None) -> tuple[str | None, str]:
+def _given_or_believed(
+    ledger: Ledger, account: str, given: datetime | str | None, *, drill: bool
+) -> tuple[str | None, str]:
     if given is not None:
         return (given if isinstance(given, str) else stamp(given)), "given by the operator"
+    if drill:
+        return LATEST, "a drill's, unless given"
     # Signs that an earlier recovery answered are that recovery's; the others may belong to this incident.
     pk, prefix = trigger_key(account, "")
     open_signs = [t["firstSign"] for t in ledger.query(pk, prefix) if "firstSign" in t and "recoveryId" not in t]
@@ -174,32 +181,42 @@ def _given_or_believed(ledger: Ledger, account: str, given: datetime | str | Non
 
 
 def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion) -> Outcome:
-    """Takes the account's lock for a new recovery, or joins the one that runs."""
+    """Takes the account's lock for a new recovery, also from a drill, or joins the recovery that runs."""
     for _ in range(_TRIES):
-        if lock := running_holder(ledger, wanted.account, execution_arn):
+        at = now()
+        identity = recovery_id(execution_arn, wanted.account, at, drill=wanted.drill)
+        lock = running_holder(ledger, wanted.account, execution_arn)
+        if lock and wanted.drill:
+            raise RecoveryAlreadyRuns(
+                f"Recovery {lock['recoveryId']} of account {wanted.account} is under way.",
+                "start the drill when it has ended (`airlift status`); a drill never joins another recovery.",
+            )
+        if lock and not preempts(identity, lock):
             try:
                 return _join(ledger, lock["recoveryId"], wanted)
             except Conflict:  # it ends just now, or another trigger joins; looking again
                 continue
         if why := _cools_down(ledger, wanted, plan):
             return _only_told(ledger, wanted, why)
-        at = now()
-        identity = recovery_id(execution_arn, wanted.account, at)
         served = keyed(execution_key(execution_arn), recoveryId=identity, account=wanted.account)
         try:
             ledger.write(
-                taking(wanted.account, identity, execution_arn, at),
+                *opening(wanted.account, identity, execution_arn, at, lock),
                 Put(new_recovery(identity, wanted, plan, execution_arn, at)),
                 Put(served),
                 Put(listing(identity, wanted.account, at)),
+                chore(identity),
                 Put(_memory(wanted, at, identity)),
                 entry(identity, at, "trigger", _told(wanted)),
             )
         except Conflict:
             logger.info("Somebody else was faster; looking again")
             continue
-        metrics.add_metric("RecoveriesStarted", MetricUnit.Count, 1)
-        text = f"Recovery {identity} begins: {len(wanted.vaults)} vault(s) of account {wanted.account}."
+        if lock:
+            stop_preempted(lock, identity)
+        metrics.add_metric("DrillsStarted" if wanted.drill else "RecoveriesStarted", MetricUnit.Count, 1)
+        kind = "Drill" if wanted.drill else "Recovery"
+        text = f"{kind} {identity} begins: {len(wanted.vaults)} vault(s) of account {wanted.account}."
         return _outcome("accepted", text, identity, wanted.account)
     # The trigger's own memory may be what is there already: two executions of one event.
     if seen := ledger.get(trigger_key(wanted.account, wanted.trigger_id)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airlift.ledger import Record, keyed, listing_key, recovery_key
+from airlift.ledger import Put, Record, chore_key, keyed, listing_key, recovery_key
 from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
@@ -32,12 +32,26 @@ class Wanted:
     adopt_vault: str | None = None
     access_only: bool = False
     on_demand: bool = field(default=False)
+    drill: bool = False
 
 
-def recovery_id(execution_arn: str, account: str, at: datetime) -> str:
-    """`r-YYYYMMDD-<account>-<4 hex>`; the hex derives from the execution, so that a repeated step gives the same id."""
+def recovery_id(execution_arn: str, account: str, at: datetime, *, drill: bool = False) -> str:
+    """`r-YYYYMMDD-<account>-<4 hex>`, or `drill-…`; the hex derives from the execution: a repeated step gives it again.
+
+    Names and tags of all that is made hold the id, so that IAM can tell what a drill made (ADR 0007).
+    """
     mark = hashlib.sha256(execution_arn.encode()).hexdigest()[:4]
-    return f"r-{at:%Y%m%d}-{account}-{mark}"
+    return f"{'drill' if drill else 'r'}-{at:%Y%m%d}-{account}-{mark}"
+
+
+def is_drill(recovery_id: str) -> bool:
+    """Whether this is a drill's id."""
+    return recovery_id.startswith("drill-")
+
+
+def chore(identity: str) -> Put:
+    """The change that lets the janitor look after the recovery until nothing of it is left to do."""
+    return Put(keyed(chore_key(identity), recoveryId=identity), replace=True)
 
 
 def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn: str, at: datetime) -> Record:
@@ -46,7 +60,7 @@ def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn
         recovery_key(identity),
         recoveryId=identity,
         account=wanted.account,
-        mode="real",
+        mode="drill" if is_drill(identity) else "real",
         state="RUNNING",
         trigger=wanted.trigger,
         reason=wanted.reason,

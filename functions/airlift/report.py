@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RECOVERY = (
     "recoveryId", "account", "mode", "trigger", "reason", "firstSignFrom", "planVersion", "planWarning",
-    "createdAt", "resumedAt", "stopReason", "stoppedBy",
+    "createdAt", "resumedAt", "stopReason", "stoppedBy", "preemptedBy",
 )  # fmt: skip
 _VAULT = (
     "sourceBackupVaultArn", "restoreAccessBackupVaultArn", "requestedAt", "grantedAt", "approvals", "rejections",

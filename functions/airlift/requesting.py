@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from airlift.access import comment, creator_request_id, vault_name
 from airlift.arns import Arn
-from airlift.aws import client
+from airlift.aws import MPA_REGION, client
 from airlift.errors import (
     FailedVaultNotRemovable,
     RequesterLacksPermission,
@@ -18,6 +18,8 @@ from airlift.errors import (
     VaultNotAirGapped,
     VaultWithoutTeam,
 )
+from airlift.ledger import recovery_key
+from airlift.recovery import is_drill
 from airlift.runtime import is_transient, logger
 from airlift.timeline import entry
 from airlift.values import now, parse_time, safe_text, stamp
@@ -83,9 +85,9 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
     own_vault = describe(_name(work))
     if own_vault and own_vault["VaultState"] != "FAILED":
         return own_vault
-    for vault in _restore_access_vaults(work.vault_arn):
+    for vault in restore_access_vaults(work.vault_arn):
         name = vault["BackupVaultName"]
-        own = _recovery_of(vault) == work.recovery_id
+        own = recovery_of(vault) == work.recovery_id
         # Our own vault of an earlier request whose session has ended is on its way to FAILED (inferred).
         ended = own and vault["VaultState"] == "CREATING" and name in _earlier_names(work)
         if vault["VaultState"] == "FAILED" or ended:
@@ -94,28 +96,62 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
             continue
         if own:
             return vault
-        match work.recovery.get("adoptVault"):
+        match _what_becomes_of(work, vault):
             case "adopt":
                 client("backup").tag_resource(
                     ResourceArn=vault["BackupVaultArn"], Tags={RECOVERY_TAG: work.recovery_id}
                 )
-                _note(work, f"The operator had {name} adopted, a vault of another recovery")
+                _note(work, f"{name} adopted, a vault of another recovery, as {_who_says(vault)}")
                 return vault
             case "replace":
-                _note(work, f"The operator had {name} replaced, a vault of another recovery")
+                _note(work, f"{name} replaced, a vault of another recovery, as {_who_says(vault)}")
                 client("backup").delete_backup_vault(BackupVaultName=name)
                 work.save(removedAt=stamp(now()))
+            case "withdraw":
+                _withdraw_drills(work, vault)
             case _:
                 raise VaultAccessHeldByOther(
                     f"Restore-access vault {name} for {work.vault_arn} belongs to "
-                    f"{_recovery_of(vault) or 'no recovery of Airlift'}; an open one is a standing approval and is "
+                    f"{recovery_of(vault) or 'no recovery of Airlift'}; an open one is a standing approval and is "
                     "never used silently.",
                     'start again with "adoptVault": "adopt" to use it, or "replace" to delete it and ask anew.',
                 )
     return None
 
 
-def _restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
+def _what_becomes_of(work: VaultWork, vault: dict[str, Any]) -> str | None:
+    """What is done with the vault of another recovery: what the operator said; for one that a drill left, the plan."""
+    owner = recovery_of(vault)
+    given: str | None = work.recovery.get("adoptVault")
+    if given or not is_drill(owner) or work.ledger.get(recovery_key(owner)) is None:
+        return given
+    if vault["VaultState"] == "CREATING":
+        return "withdraw"
+    return "replace" if is_drill(work.recovery_id) else work.plan.access.drill_vault
+
+
+def _who_says(vault: dict[str, Any]) -> str:
+    return "the plan says for a drill's" if is_drill(recovery_of(vault)) else "the operator wants"
+
+
+def _withdraw_drills(work: VaultWork, vault: dict[str, Any]) -> None:
+    """Cancels a drill's request that people may still vote on; raises `Unavailable` until it has ended.
+
+    That the requester may cancel is inferred, as in `airlift.closing`.
+    """
+    name = vault["BackupVaultName"]
+    try:
+        client("mpa", MPA_REGION).cancel_session(SessionArn=vault["MpaSessionArn"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConflictException" and not is_transient(error):  # it has just ended
+            raise VaultAccessHeldByOther(
+                f"The drill's request {name} for {work.vault_arn} is still open and can't be withdrawn: {error}",
+                f"have the approvers reject it, then `airlift resume {work.recovery_id}`.",
+            ) from error
+    raise Unavailable(f"The drill's request {name} is being withdrawn.", "none; the step is tried again.")
+
+
+def restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
     """All restore-access vaults of this source. The list does not name the source, so each is described."""
     pages = client("backup").get_paginator("list_backup_vaults")
     for page in pages.paginate(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT"):
@@ -125,7 +161,8 @@ def _restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
                 yield vault
 
 
-def _recovery_of(vault: dict[str, Any]) -> str:
+def recovery_of(vault: dict[str, Any]) -> str:
+    """The recovery whose tag a vault carries now; empty if it has none."""
     tags = client("backup").list_tags(ResourceArn=vault["BackupVaultArn"]).get("Tags", {})
     return str(tags.get(RECOVERY_TAG, ""))
 

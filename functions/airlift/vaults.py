@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, merge, recovery_key, vault_key
-from airlift.notify import deliver, notice
+from airlift.notify import deliver, notice, title_of
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
 from airlift.timeline import entry
@@ -58,16 +58,16 @@ class VaultWork:
         """A notice about this vault, for a transaction with what it tells of."""
         pk, _ = recovery_key(self.recovery_id)
         full_name = f"{name}#{self.vault_arn}#{self.vault.get('request', 1)}"
-        return notice(pk, now(), full_name, f"Airlift {self.recovery_id}: {title}", text, next_step)
+        return notice(pk, now(), full_name, title_of(self.recovery_id, title), text, next_step)
 
     def save(self, **values: Any) -> None:
         """Changes the vault's record, here and in the ledger."""
         self.ledger.write(self.update(**values), holder=self.holder)
         merge(self.vault, values)
 
-    def seconds_left(self) -> float:
+    def seconds_left(self, turn: timedelta = _TURN) -> float:
         """What is left of this turn's minute, 0 when it is over; what could not be done is done in the next one."""
-        return max(0.0, (_TURN - (now() - self._begun)).total_seconds())
+        return max(0.0, (turn - (now() - self._begun)).total_seconds())
 
     def count_round(self) -> int:
         """The number of this look at the vault, over all steps of its execution. To be saved with what was found.

@@ -1,0 +1,268 @@
+"""The end of a drill: everything it restored is deleted, then its access. One call is one turn, as everywhere.
+
+Only what the ledger of this drill names as made by it is touched. Every attempt counts, failed ones too: their jobs
+may have left something. The lock is free by then, so who cleans up holds a claim on the drill's record, by time.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from airlift.aws import client
+from airlift.errors import AirliftError, DrillNotCleanedUp, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.ledger import Conflict, Delete, Ledger, Record, Update, chore_key, item_key, recovery_key, vault_key
+from airlift.leftovers import Made, made_by, why_not_yet
+from airlift.notify import deliver_or_retry, notice, title_of
+from airlift.ownership import claim
+from airlift.recovery import is_drill
+from airlift.restore import family_of
+from airlift.restore.base import Finishing, Restored
+from airlift.revoking import close_access
+from airlift.runtime import NO_ANSWER, logger, setting
+from airlift.starting import recovery_point, target_of
+from airlift.timeline import entry
+from airlift.values import now, parse_time, safe_text, stamp
+from airlift.vaults import VaultWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from airlift.starting import Jobs
+
+_LEASE = timedelta(minutes=10)
+"""Longer than a turn and the wait after it."""
+_TURN = timedelta(minutes=3)
+_PATIENCE = timedelta(hours=6)
+"""So long an execution tries; restore jobs that run can't be cancelled, and deleting a cluster takes its time."""
+_SHORTEST, _LONGEST = 5, 60
+CLEANED_UP = "CleanedUp"
+"""The outcome of an execution that did nothing but clean up."""
+
+
+class Left(NamedTuple):
+    """Something that is still there, and why."""
+
+    what: str
+    why: str
+    again_in_seconds: int = _SHORTEST
+
+
+def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict[str, Any]:
+    """One turn: `{"next": "wait" | "end", "waitSeconds", "outcome", "cause"}`.
+
+    Raises `UnknownRecovery` if this is no drill, `RecoveryAlreadyRuns` if it has not ended.
+    """
+    drill = _ended_drill(ledger, recovery_id)
+    if _is_over(drill, execution_arn):
+        return _answer(ledger, drill, execution_arn)
+    begun = now()
+    if not _claimed(ledger, drill, execution_arn, begun):
+        return _wait(_LONGEST, "Another execution cleans up.")
+    vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
+    left = list(_restored_left(ledger, drill, vaults, until=begun + _TURN))
+    left = left or list(_access_left(ledger, drill, vaults))
+    if left and now() - parse_time(drill["cleanUpSince"]) < _PATIENCE:
+        told = f"{len(left)} left, first {left[0].what}: {left[0].why}"
+        logger.info("Not clean yet", extra={"left": len(left), "first": told})
+        wait = min(one.again_in_seconds for one in left)
+        return _wait(min(_LONGEST, max(_SHORTEST, wait)), told)
+    _end(ledger, drill, execution_arn, left)
+    return _answer(ledger, drill, execution_arn)
+
+
+def _wait(seconds: int, cause: str) -> dict[str, Any]:
+    return {"next": "wait", "waitSeconds": seconds, "outcome": "", "cause": cause}
+
+
+def _ended_drill(ledger: Ledger, recovery_id: str) -> Record:
+    drill = ledger.get(recovery_key(recovery_id))
+    if drill is None or drill["mode"] != "drill" or not is_drill(recovery_id):
+        raise UnknownRecovery(f"{recovery_id} is no drill that the ledger knows.", "look at `airlift status`.")
+    if drill["state"] != "ENDED":
+        raise RecoveryAlreadyRuns(f"Drill {recovery_id} has not ended.", f"`airlift stop {recovery_id}` ends it.")
+    return drill
+
+
+def _is_over(drill: Record, execution_arn: str) -> bool:
+    return "cleanedUpAt" in drill or ("notCleanedUpAt" in drill and drill["cleanUpBy"] == execution_arn)
+
+
+def _claimed(ledger: Ledger, drill: Record, execution_arn: str, at: datetime) -> bool:
+    """Takes or renews the claim; False if another execution holds it. Changes `drill` as the ledger."""
+    holder = drill.get("cleanUpBy")
+    values: dict[str, Any] = {"cleanUpBy": execution_arn, "cleanUpLeaseUntil": (at + _LEASE).timestamp()}
+    past: dict[str, float] = {}
+    if holder != execution_arn:
+        values["cleanUpSince"] = stamp(at)
+        past["cleanUpLeaseUntil"] = at.timestamp()
+    conditions = {"state": "ENDED", "cleanUpBy": holder}
+    key = recovery_key(drill["recoveryId"])
+    try:
+        ledger.write(Update(key, values, ("notCleanedUpAt",), only_if=conditions, only_if_past=past))
+    except Conflict:
+        return False
+    drill.update(values)
+    return True
+
+
+def _restored_left(ledger: Ledger, drill: Record, vaults: list[Record], until: datetime) -> Iterator[Left]:
+    """Deletes what can be deleted now; gives what is left of it."""
+    jobs = _jobs(drill)
+    for vault in vaults:
+        arn = vault["sourceBackupVaultArn"]
+        event = {key: drill[key] for key in ("recoveryId", "executionArn")} | {"sourceBackupVaultArn": arn}
+        work = VaultWork(event)
+        for item in ledger.query(item_key(drill["recoveryId"], arn, "")[0]):
+            if "deletedAt" in item:
+                continue
+            if now() > until:
+                yield Left(arn, "not all of its resources were looked at in this turn")
+                break
+            yield from _item_left(work, item, jobs)
+
+
+def _jobs(drill: Record) -> Jobs:
+    """Every restore job of the account since the drill began."""
+    since = parse_time(drill["createdAt"]) - timedelta(minutes=5)
+    pages = client("backup").get_paginator("list_restore_jobs")
+    listed = pages.paginate(ByCreatedAfter=since, PaginationConfig={"PageSize": 1000})
+    return {job["RestoreJobId"]: job for page in listed for job in page["RestoreJobs"]}
+
+
+def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
+    """Deletes what the attempts of one resource made; recorded when nothing of it is left."""
+    name = item["resourceArn"]
+    if why := why_not_yet(item, jobs):
+        yield Left(name, why, _LONGEST)
+        return
+    made = made_by(item, jobs)
+    found = [(each, _delete(work, item, each)) for each in made]
+    left = [Left(_named(item, m), f.doing, f.again_in_seconds) for m, f in found if not f.done]
+    yield from left
+    if left or not made:
+        return
+    at = stamp(now())
+    deletions = [
+        {"attempt": m.attempt, "jobId": m.job_id, "createdResourceArn": m.created, "at": at, "note": f.doing}
+        for m, f in found
+    ]
+    what = ", ".join(f"{_named(item, m)} ({f.doing})" if f.doing else _named(item, m) for m, f in found)
+    work.ledger.write(
+        Update(item_key(work.recovery_id, work.vault_arn, name), {"deletions": deletions, "deletedAt": at}),
+        entry(work.recovery_id, now(), "deleted", f"deleted: {what}", vault=work.vault_arn, resource=name),
+    )
+
+
+def _named(item: Record, made: Made) -> str:
+    return made.created or f"what attempt {made.attempt} made of {item['resourceArn']}"
+
+
+def _delete(work: VaultWork, item: Record, made: Made) -> Finishing:
+    """One more step of deleting what an attempt made, if it is this drill's; what is in the way, in words."""
+    try:
+        owner = claim(client, made.created, work.recovery_id)
+        if owner != work.recovery_id:
+            return Finishing(False, _LONGEST, f"it carries the tag of recovery {owner}")
+        return _deleted(work, item, made)
+    except (ClientError, AirliftError, *NO_ANSWER) as error:
+        logger.warning("Not deleted", extra={"what": _named(item, made), "reason": str(error)})
+        return Finishing(False, _LONGEST, safe_text(str(error), 300))
+
+
+def _deleted(work: VaultWork, item: Record, made: Made) -> Finishing:
+    family = family_of(item["resourceType"])
+    if family is None:
+        return Finishing(False, _LONGEST, f"no family of type {item['resourceType']} exists any more")
+    then = item | {"attempt": made.attempt, "candidate": made.candidate}
+    restored = Restored(
+        point=recovery_point(then),
+        target=target_of(work, then),
+        metadata=made.metadata,
+        created_resource_arn=made.created,
+        job_id=made.job_id,
+    )
+    return family.delete(client, restored)
+
+
+def _access_left(ledger: Ledger, drill: Record, vaults: list[Record]) -> Iterator[Left]:
+    for vault in vaults:
+        left = close_access(ledger, drill["recoveryId"], vault)
+        yield from (Left(f"restore-access vault {name}", why) for name, why in left)
+        if not left and "restoreAccessBackupVaultName" in vault and "accessClosedAt" not in vault:
+            arn, at = vault["sourceBackupVaultArn"], now()
+            ledger.write(
+                Update(vault_key(drill["recoveryId"], arn), {"accessClosedAt": stamp(at)}),
+                entry(drill["recoveryId"], at, "access-closed", "access closed", vault=arn),
+            )
+
+
+def _end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) -> None:
+    """Result, evidence and notice; the janitor has nothing left to do if nothing is left."""
+    identity, at = drill["recoveryId"], now()
+    key = f"recoveries/{identity}/clean-up.json"
+    _keep(key, _document(ledger, drill, left, at))
+    told = [f"{one.what}: {one.why}" for one in left[:10]]
+    if left:
+        values: dict[str, Any] = {"notCleanedUpAt": stamp(at), "cleanUpLeft": told}
+        name, text = DrillNotCleanedUp.__name__, f"{len(left)} left. " + "; ".join(told)
+        step = f"mend what holds it up, then `airlift clean-up {identity}`; it is tried again every day for a week."
+    else:
+        values = {"cleanedUpAt": stamp(at), "cleanUpLeft": None, "cleanUpKey": key}
+        name, text, step = CLEANED_UP, "Everything that the drill restored, and its access, is deleted.", "none."
+    values |= {"cleanUpLeaseUntil": None}
+    pk, _ = recovery_key(identity)
+    ledger.write(
+        Update((pk, "RECOVERY"), values, only_if={"cleanUpBy": execution_arn}),
+        entry(identity, at, "clean-up", f"{name}: {text}"),
+        notice(pk, at, f"clean-up#{stamp(at)}", title_of(identity, name), text, step),
+        *([] if left else [Delete(chore_key(identity), only_if={})]),
+    )
+    drill.update(values)
+
+
+def _document(ledger: Ledger, drill: Record, left: list[Left], at: datetime) -> dict[str, Any]:
+    identity = drill["recoveryId"]
+    resources = [
+        {"resourceArn": item["resourceArn"], "deletions": item.get("deletions", [])}
+        for vault in drill["vaults"]
+        for item in ledger.query(item_key(identity, vault, "")[0])
+    ]
+    return {
+        "recoveryId": identity,
+        "outcome": DrillNotCleanedUp.__name__ if left else CLEANED_UP,
+        "at": stamp(at),
+        "since": drill["cleanUpSince"],
+        "resources": resources,
+        "left": [{"what": one.what, "why": one.why} for one in left],
+    }
+
+
+def _keep(key: str, document: dict[str, Any]) -> None:
+    client("s3").put_object(
+        Bucket=setting("EVIDENCE_BUCKET"),
+        Key=key,
+        Body=json.dumps(document, ensure_ascii=False, indent=1).encode(),
+        ContentType="application/json",
+        ChecksumAlgorithm="SHA256",
+    )
+
+
+def _answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:
+    """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one."""
+    deliver_or_retry(ledger, recovery_key(drill["recoveryId"])[0])
+    identity = drill["recoveryId"]
+    if "cleanedUpAt" not in drill:
+        cause = (
+            f"Left of drill {identity}: {'; '.join(drill['cleanUpLeft'])}. Next step: `airlift clean-up {identity}`."
+        )
+        outcome = DrillNotCleanedUp.__name__
+    elif drill["executionArn"] == execution_arn:
+        outcome, cause = drill["outcome"], f"{drill['cause']} Everything it restored is deleted."
+    else:
+        outcome, cause = CLEANED_UP, f"Everything that drill {identity} restored is deleted."
+    return {"next": "end", "waitSeconds": 0, "outcome": outcome, "cause": cause, "recoveryId": identity}
