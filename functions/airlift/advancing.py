@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airlift.access import read_access
 from airlift.approving import next_request
 from airlift.arns import Arn
-from airlift.collecting import collect, finish, reopen_wanted_again
+from airlift.collecting import collect, finish
+from airlift.confirming import awaits_confirmation
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
+from airlift.isolation import isolated
 from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
-from airlift.observing import observe, restore_jobs
-from airlift.pacing import reserve
+from airlift.observing import is_ours, observe, restore_jobs, started_by_others
+from airlift.pacing import Throttled, back_off, reserve
 from airlift.recovery import cut_off
+from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
 from airlift.requesting import describe
 from airlift.runtime import logger
-from airlift.starting import Jobs, start
+from airlift.starting import Jobs, start, target_of
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
-from airlift.waves import Turn, turn
+from airlift.waves import Elsewhere, Turn, turn
 
 if TYPE_CHECKING:
     from airlift.vaults import VaultWork
@@ -51,25 +56,31 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     if not items:
         return finish(work, cut)
     passed = _passed_waves(work)
-    now_ = turn(work.plan, items, work.vault, passed, now().timestamp(), _elsewhere(jobs, items))
+    where = partial(target_of, work)
+    now_ = turn(work.plan, items, work.vault, passed, now().timestamp(), where, _elsewhere(jobs, items))
+    if awaits_confirmation(work):
+        again = [item for item in now_.startable if item["state"] == "starting"]
+        now_ = replace(now_, startable=again, stops=(), confirming=True)
+    now_ = replace(now_, startable=isolated(work, now_.startable))
     begun, left = _start(work, now_, jobs, cut)
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
-    _note_stop(work, now_)
+    _note_stops(work, now_)
     answer = _next(work, items, now_, begun, left)
     _record(work, items, now_, answer)
     return answer
 
 
-def _elsewhere(jobs: Jobs, items: list[Record]) -> Counter[str]:
-    """Jobs that run in the account beside this vault's, by type: quotas of a type are the account's."""
+def _elsewhere(jobs: Jobs, items: list[Record]) -> Elsewhere:
+    """Jobs that run in the account beside this vault's: quotas of a type are the account's."""
     own = {item.get("jobId") for item in items}
-    return Counter(
-        str(job.get("ResourceType"))
-        for job_id, job in jobs.items()
-        if job["Status"] in ("PENDING", "RUNNING") and job_id not in own
-    )
+    airlift: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for job_id, job in jobs.items():
+        if job["Status"] in ("PENDING", "RUNNING") and job_id not in own:
+            (airlift if is_ours(job) else others)[str(job.get("ResourceType"))] += 1
+    return Elsewhere(airlift, others)
 
 
 def _partition(work: VaultWork) -> str:
@@ -94,27 +105,31 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int,
         _access_lost(work, now_, jobs, cut)
         return 0, 0
     region = Arn.parse(work.holder.execution_arn).region
-    slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left())
+    others = started_by_others(jobs, now())
+    slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left(), others)
     begun = 0
     for item, slot in zip(now_.startable, slots, strict=False):
         if not work.seconds_left() or work.vault.get("accessLost"):
             break
-        begun += 1
         time.sleep(max(0.0, slot - now().timestamp()))
         try:
             start(work, item, jobs, cut)
         except Conflict:
             logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
-    if begun:
-        _let_pass(work, now_.startable[0])
+        except Throttled:
+            back_off(work.ledger, region, now())
+            break
+        begun += 1
+    _let_pass(work, now_.startable[:begun])
     return begun, len(now_.startable) - begun
 
 
-def _let_pass(work: VaultWork, item: Record) -> None:
+def _let_pass(work: VaultWork, begun: list[Record]) -> None:
     """A wave that has begun is not paused before any more."""
     names = work.vault.get("passedWaves", [])
-    if work.plan.wave(item["wave"]).pause_before and item["waveName"] not in names:
-        work.save(passedWaves=[*names, item["waveName"]])
+    paused = {item["waveName"] for item in begun if work.plan.wave(item["wave"]).pause_before}
+    if paused - set(names):
+        work.save(passedWaves=[*names, *sorted(paused - set(names))])
 
 
 def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None:
@@ -130,31 +145,31 @@ def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None
 def _passed_waves(work: VaultWork) -> frozenset[int]:
     """Waves that the operator has let pass since the vault began to wait before them. Kept by name, as plans change."""
     names = list(work.vault.get("passedWaves", []))
-    waiting = work.vault.get("pausedWave")
-    named = work.recovery.get("continuedWave")
-    continued = work.recovery.get("continuedAt", "") > work.vault.get("waitingSince", "~")
-    if waiting is not None and continued and named in (None, waiting):
-        names.append(waiting)
-        work.save(passedWaves=names, pausedWave=None, waitingFor=None, waitingSince=None)
+    waiting = work.vault.get("pausedWaves", {})
+    named, at = work.recovery.get("continuedWave"), work.recovery.get("continuedAt", "")
+    let_pass = [name for name, since in waiting.items() if at > since and named in (None, name)]
+    if let_pass:
+        names += let_pass
+        left = {name: since for name, since in waiting.items() if name not in let_pass}
+        work.save(passedWaves=names, pausedWaves=left, waitingFor=None, waitingSince=max(left.values(), default=None))
     return frozenset(n for n in range(len(work.plan.waves) + 1) if work.plan.wave(n).name in names)
 
 
-def _note_stop(work: VaultWork, now_: Turn) -> None:
-    """Remembers before which wave restoring waits for the operator, and since when; a later continue lets it pass."""
-    if now_.stopped_at is None:
-        return
-    name = work.plan.wave(now_.stopped_at).name
-    if work.vault.get("pausedWave") == name:
-        return
-    at = now()
-    why = f"wave {now_.halted_by} has failures" if now_.halted_by else "as the plan says"
-    values = {"pausedWave": name, "waitingSince": stamp(at)}
-    text = f"Paused before wave {name}, {why}: airlift continue {work.recovery_id}"
-    told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn)
-    step = f"airlift continue {work.recovery_id}"
-    notice = work.notice(f"paused#{name}#{stamp(at)}", f"paused before wave {name}", text, step)
-    work.ledger.write(work.update(**values), told, notice, holder=work.holder)
-    merge(work.vault, values)
+def _note_stops(work: VaultWork, now_: Turn) -> None:
+    """Remembers which waves wait for the operator, and since when; a later continue lets them pass."""
+    for stop in now_.stops:
+        waiting = work.vault.get("pausedWaves", {})
+        if stop.name in waiting:
+            continue
+        at = now()
+        values = {"pausedWaves": {**waiting, stop.name: stamp(at)}, "waitingSince": stamp(at)}
+        why = f"wave {stop.halted_by} has failures" if stop.halted_by else "as the plan says"
+        step = f"airlift continue {work.recovery_id}"
+        text = f"Paused before wave {stop.name}, {why}: {step}"
+        told = entry(work.recovery_id, at, "paused", text, vault=work.vault_arn, who=stop.name)
+        notice = work.notice(f"paused#{stop.name}#{stamp(at)}", f"paused before wave {stop.name}", text, step)
+        work.ledger.write(work.update(**values), told, notice, holder=work.holder)
+        merge(work.vault, values)
 
 
 def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int) -> dict[str, Any]:
@@ -164,7 +179,7 @@ def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: in
         return {"next": "wait", "waitSeconds": 0 if begun else _SHORTEST}
     if now_.startable and not flying and "waiting" in states:
         return {"next": "wait", "waitSeconds": _SHORTEST}  # a wave has ended without a job; the next one's turn
-    if not flying and now_.due_in is None and not now_.limited and not now_.paused_before:
+    if not flying and now_.due_in is None and not now_.limited and not now_.paused:
         _operator_needed(work, items, now_)
     wait = min(_LONGEST, max(_SHORTEST, _since(_quiet_since(work, items)) / 6))
     if "settling" in states:
@@ -190,7 +205,7 @@ def _operator_needed(work: VaultWork, items: list[Record], now_: Turn) -> None:
             f"check that this was meant; `airlift resume {work.recovery_id}` asks for access anew.",
         )
     reasons = "; ".join(f"{item['resourceArn']}: {item['reason']}" for item in held[:3])
-    halted = f" Wave {now_.halted_by} halts the later ones." if now_.halted_by else ""
+    halted = f" {now_.halted}" if now_.halted else ""
     types = f" Held as a type: {', '.join(now_.held_types)}." if now_.held_types else ""
     raise OperatorNeeded(
         f"{len(held)} held, {len(items) - len(held)} waiting behind them in {work.vault_arn}.{halted}{types} {reasons}",
@@ -207,7 +222,7 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
     values: dict[str, Any] = {
         "counts": {**work.vault.get("counts", {}), **counts},
         "nextLookAt": _in(answer["waitSeconds"]),
-        "waitingFor": "continue" if now_.paused_before else "jobs",
+        "waitingFor": "continue" if now_.paused else "jobs",
     }
     work.ledger.write(work.update(**values), holder=work.holder)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.failures import Cause, cause_of, decide
 from airlift.ledger import Change, Record, Update, item_key, merge
+from airlift.points import moment_of
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
 
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
 IN_FLIGHT = frozenset({"starting", "running", "settling"})
 LOST = Cause("environment", "access lost", "`airlift resume {recovery}` asks for access anew and starts what is left.")
 """Why what was not started before access was lost is held."""
+NOT_ISOLATED = Cause(
+    "environment",
+    "network not isolated",
+    "close the network, and `airlift continue {recovery}`; or name another in the plan's targets, or there as "
+    "openNetworkReason why it may be open, deploy the plan, and `airlift resume {recovery}` when it has ended.",
+)
+"""Why what would not be restored into quarantine is held."""
 OUTCOMES = frozenset({"validated", "restored", "failed", "skipped"})
 """An item in one of these is final once it no longer carries `open`."""
 
 
 def candidate_of(item: Record) -> dict[str, Any]:
-    """The point that the present attempt takes: `{"arn", "createdAt", "sizeBytes", "chosen"?}`."""
+    """The point that the present attempt takes: `{"arn", "createdAt", "sizeBytes"}`, and as far as there are any
+    `restoreTime` (the moment a continuous one is taken at), `chosen` (by the operator), `scan`, `expires`.
+    """
     point: dict[str, Any] = item["candidates"][item["candidate"]]
     return point
 
@@ -49,6 +59,7 @@ def attempted(item: Record, status: str, message: str, cause: str = "") -> list[
     present = {
         "attempt": item["attempt"],
         "recoveryPointArn": candidate_of(item)["arn"],
+        "pointTime": stamp(moment_of(candidate_of(item))),
         "candidate": item["candidate"],
         "jobId": item.get("jobId", ""),
         "status": status,
@@ -66,7 +77,7 @@ def fresh_attempt(item: Record, *, candidate: int | None = None) -> dict[str, An
         (
             "token", "metadata", "jobId", "percentDone", "startedAt", "completedAt", "createdResourceArn",
             "statusMessage", "validatedHow", "endedAt", "dueAt", "leaseUntil", "settleSentAt", "settleSends",
-            "doing", "reason", "nextStep", "heldAt", "heldIn", "heldFrom", "intentAt",
+            "doing", "reason", "nextStep", "heldAt", "heldIn", "heldFrom", "intentAt", "askedSince",
         )
     )  # fmt: skip
     return {
@@ -95,8 +106,9 @@ def failed(work: VaultWork, item: Record, code: str, message: str) -> None:
         case "nextPoint":
             values = fresh_attempt(item, candidate=item["candidate"] + 1)
             point = item["candidates"][item["candidate"] + 1]
-            values["chosenWhy"] = f"the newer point failed ({said}); {point['createdAt']} is the next older usable one"
-            text = f"{said} ({cause.name}); next older point, {point['createdAt']}"
+            at = stamp(moment_of(point))
+            values["chosenWhy"] = f"the point before it failed ({said}); {at} is the next usable one"
+            text = f"{said} ({cause.name}); next usable point, {at}"
         case "fail":
             values = {
                 "state": "failed",
@@ -108,7 +120,8 @@ def failed(work: VaultWork, item: Record, code: str, message: str) -> None:
         case _:
             hold(work, item, said, cause, attempts)
             return
-    change(work, item, values | {"attempts": attempts}, told(work, item, "failed", text))
+    values |= {"attempts": attempts, "candidates": item["candidates"]}
+    change(work, item, values, told(work, item, "failed", text))
 
 
 def hold(work: VaultWork, item: Record, reason: str, cause: Cause, attempts: list[dict[str, Any]]) -> None:
@@ -123,6 +136,7 @@ def hold(work: VaultWork, item: Record, reason: str, cause: Cause, attempts: lis
         "heldIn": work.holder.execution_arn,
         "heldFrom": item["state"],
         "attempts": attempts,
+        "candidates": item["candidates"],
     }
     change(work, item, values, told(work, item, "held", f"{reason}. Next step: {next_step}"))
 

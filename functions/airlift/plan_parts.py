@@ -97,20 +97,39 @@ class Approval(Document):
     """After any ending of a recovery of the account, events only tell people for so long; people may start."""
 
 
+class Access(Document):
+    """What becomes of the access that a recovery was granted: a restore-access vault has no expiry of its own."""
+
+    close_after_days: Annotated[int, Field(ge=0, le=3650)] | None = 7
+    """Access is closed so many days after a real recovery has ended; null: never."""
+    drill_vault: Literal["replace", "adopt"] = "replace"
+    """Whether a real recovery that meets the open access of a drill asks anew, or takes it on."""
+
+
 class Points(Document):
-    """Which recovery points are clean enough. A point with a malware finding is never taken."""
+    """Which recovery points are restored from, and who confirms it."""
 
     margin_minutes: Annotated[int, Field(ge=0, le=10080)] = 15
     """Points are taken from at or before the first sign of compromise minus this."""
     statuses: Annotated[tuple[Literal["COMPLETED", "AVAILABLE", "STOPPED", "PARTIAL"], ...], Field(min_length=1)] = (
         "COMPLETED",
         "AVAILABLE",
+        "STOPPED",
     )
-    malware: Literal["acceptUnknown", "requireClean"] = "acceptUnknown"
-    """Never scanned is unknown, as is a scan with issues; only EBS, EC2 and S3 can be scanned."""
+    """STOPPED is a continuous point that is no longer continued; it serves up to when it was stopped."""
+    malware: Literal["ignore", "prefer", "require"] = "prefer"
+    """What existing scan results count. `ignore`: nothing. Otherwise a point with a finding is never taken; `prefer`
+    takes one that was scanned without a finding first, if it is not too old, and `require` takes no other. Only EBS,
+    EC2 and S3 can be scanned, so nothing is required of other types. Not scanned is never called clean."""
+    prefer_within_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    """Under `prefer`, how much older than the newest usable point a scanned one may be."""
+    expiring_within_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    """A point whose retention ends so soon is used only if no other usable one exists."""
     maximum_age_days: Annotated[int, Field(ge=1)] | None = None
     candidates: Annotated[int, Field(ge=1, le=100)] = 10
-    """How many points per resource are kept to fall back on, the newest included."""
+    """How many points per resource are kept to fall back on, the first included."""
+    confirm_before_restoring: bool = False
+    """Whether restoring waits for the operator's `continue` once the points are selected."""
 
 
 class Retries(Document):
@@ -161,21 +180,64 @@ class Exclusion(Matcher):
     reason: Name = "excluded by the plan"
 
 
+_HALT_RULES = ("any", "share", "resources")
+
+
+class Halt(Document):
+    """Which failures in a wave keep the waves after it from starting until the operator continues: one rule.
+
+    A failure is a wanted resource that ended without being validated, or is held.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    any: Literal[True] | None = None
+    """Any failure."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """So large a share of the wave's wanted resources, 0.2 for a fifth."""
+    resources: Annotated[tuple[Matcher, ...], Field(min_length=1)] | None = None
+    """A failure of one of these."""
+
+    @model_validator(mode="after")
+    def _is_one_rule(self) -> Halt:
+        given = [rule for rule in _HALT_RULES if getattr(self, rule) is not None]
+        if len(given) != 1:
+            what = f"{' and '.join(given)} are given." if given else "This says when to halt, and nothing is given."
+            raise refuse(what, f"Give one of {', '.join(_HALT_RULES)}.")
+        return self
+
+    def counts(self, resource_type: str, resource_arn: str, name: str | None) -> bool:
+        """Whether a failure of this resource counts."""
+        return self.resources is None or any(one.matches(resource_type, resource_arn, name) for one in self.resources)
+
+    def met(self, failures: int, wanted: int) -> bool:
+        """Whether so many failures that count, of so many wanted resources, are enough."""
+        return failures > 0 and (self.share is None or failures / wanted >= self.share)
+
+
 class Wave(Document):
-    """Resources that are restored before those of the next wave."""
+    """Resources that are restored together. Several waves may be under way at once."""
 
     name: Name
     match: Annotated[tuple[Matcher, ...], Field(min_length=1)]
     priority: tuple[Matcher, ...] = ()
     """What matches the first goes first, what matches none goes last."""
-    on_failure: Literal["continue", "halt"] = "continue"
-    """`halt`: the next wave waits for the operator if a resource of this one was not restored."""
+    after: tuple[Name, ...] | None = None
+    """Waves that must have ended before this one starts; without it, all earlier ones. `[]`: none."""
+    halt: Halt | None = None
+    """When failures of this wave keep those after it waiting for the operator; without it, never."""
     pause_before: bool = False
     objectives: Objectives = Objectives()
 
 
 class Settings(Document):
-    """Settings of a restore: StartRestoreJob's metadata, and beside it the options of the type's family."""
+    """Settings of a restore: StartRestoreJob's metadata, and beside it the options of the type's family.
+
+    Options that every type takes: `tags`, put on what is restored; `copySourceTags`, true if the source's tags are to
+    come along; `validationFunction`, a Lambda function `airlift-validate-…` of the recovery account that has the last
+    word. Mind that a tag such as backup=daily may enrol what was restored in backup plans, policies or automation of
+    the recovery account: a source's tags came from an account that an attacker may hold.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)

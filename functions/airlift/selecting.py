@@ -2,75 +2,80 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from airlift.access import ending, read_access
 from airlift.approving import next_request
-from airlift.aws import client
 from airlift.errors import AirliftError, NothingToRestore
-from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed
+from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed, looked_key
 from airlift.recovery import cut_off
 from airlift.selection import Selected, Selection
 from airlift.timeline import entry
 from airlift.values import now, stamp
+from airlift.vault_points import pages
+from airlift.wishes import wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from datetime import datetime
 
     from airlift.vaults import VaultWork
 
-_PAGE = 1000
 _FIRST_SIGN = "airlift first-sign {} TIME, with the time of the first sign, or latest if the newest points are wanted"
-_RESOURCES_PER_WRITE = 45
-"""Two records each and the lock's check stay under DynamoDB's 100 actions a transaction."""
+_RESOURCES_PER_WRITE = 32
+"""Three records each, the vault's and the lock's check stay under DynamoDB's 100 actions a transaction."""
+_TURN = timedelta(seconds=660)
+"""Short of the function's time-out (template.yaml) by what one write may take at worst."""
+_GO_ON = {"next": "advance", "waitSeconds": 0}
 
 
 def select_recovery_points(work: VaultWork) -> dict[str, Any]:
-    """Writes one item per resource, unless they are written already or no first sign is known yet."""
+    """Writes one item per resource, unless they are written already or no first sign is known yet.
+
+    `{"next": "advance" | "select", "waitSeconds": 0}`; "select" if resources are left to a further call, which goes
+    on where this one has come to. What is over is read again then: the list has no order that could be relied on.
+    """
     if work.vault.get("selectedAt"):
         work.save(state="RESTORING")
-        return {"next": "advance"}
+        return _GO_ON
     cut = cut_off(work.recovery, work.plan.points.margin_minutes)
     if cut is None:
-        if work.vault.get("waitingFor") != "firstSign":
-            text = f"Restoring waits for the first sign of compromise: airlift first-sign {work.recovery_id} TIME"
-            work.ledger.write(
-                work.update(state="RESTORING", waitingFor="firstSign", waitingSince=stamp(now())),
-                entry(work.recovery_id, now(), "waiting", text, vault=work.vault_arn),
-                work.notice(
-                    f"first-sign#{stamp(now())}", "a first sign is needed", text, _FIRST_SIGN.format(work.recovery_id)
-                ),
-                holder=work.holder,
-            )
-        return {"next": "advance"}
-    selection = Selection(work.plan, cut, now())
-    try:
-        for page in _pages(work.vault["restoreAccessBackupVaultName"]):
-            selection.add(page)
-    except ClientError as error:
-        if lost := _gone(work, error):
-            work.at_end = next_request(work.vault)
-            raise lost from error
-        raise
-    results = selection.results()
-    if not results:
+        _ask_for_first_sign(work)
+        return _GO_ON
+    selection = _read(work, cut)
+    done = work.vault.get("selecting") or {"resources": 0, "chosen": 0, "plan": work.recovery["planVersion"]}
+    if not len(selection) and not done["resources"]:
         raise NothingToRestore(
             f"{work.vault_arn} shows no recovery point.",
             "check with the vault's owner that backups are copied into it.",
         )
     at = stamp(now())
-    for batch in _batches(results, _RESOURCES_PER_WRITE):
-        _write(work, batch, at)
-    chosen = sum(bool(result.candidates) for result in results)
-    text = f"{chosen} of {len(results)} resources have a usable point from before {stamp_of(cut)}"
+    left = len(selection)
+    for batch in _batches(selection.results(), _RESOURCES_PER_WRITE):
+        left -= len(batch)
+        done = done | {
+            "upTo": batch[-1].resource_arn,
+            "resources": done["resources"] + len(batch),
+            "chosen": done["chosen"] + sum(not result.skip for result in batch),
+        }
+        _write(work, batch, at, work.update(selecting=done))
+        if left and not work.seconds_left(_TURN):
+            break
+    if left or not selection.complete:
+        return {"next": "select", "waitSeconds": 0}
+    text = f"{done['chosen']} of {done['resources']} resources have a usable point from before {stamp_of(cut)}"
     work.ledger.write(
         work.update(
             state="RESTORING",
-            plannedBy=work.recovery["planVersion"],
+            plannedBy=done["plan"],
             selectedAt=at,
-            selected=len(results),
+            selected=done["resources"],
+            selecting=None,
             waitingFor=None,
             waitingSince=None,
             counts={},
@@ -78,13 +83,36 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
         entry(work.recovery_id, now(), "selected", text, vault=work.vault_arn),
         holder=work.holder,
     )
-    return {"next": "advance"}
+    return _GO_ON
 
 
-def _pages(vault_name: str) -> Iterator[list[dict[str, Any]]]:
-    pages = client("backup").get_paginator("list_recovery_points_by_backup_vault")
-    for page in pages.paginate(BackupVaultName=vault_name, PaginationConfig={"PageSize": _PAGE}):
-        yield page["RecoveryPoints"]
+def _ask_for_first_sign(work: VaultWork) -> None:
+    if work.vault.get("waitingFor") == "firstSign":
+        return
+    text = f"Restoring waits for the first sign of compromise: airlift first-sign {work.recovery_id} TIME"
+    step = _FIRST_SIGN.format(work.recovery_id)
+    work.ledger.write(
+        work.update(state="RESTORING", waitingFor="firstSign", waitingSince=stamp(now())),
+        entry(work.recovery_id, now(), "waiting", text, vault=work.vault_arn),
+        work.notice(f"first-sign#{stamp(now())}", "a first sign is needed", text, step),
+        holder=work.holder,
+    )
+
+
+def _read(work: VaultWork, cut: datetime) -> Selection:
+    """All pages of the vault, less what an earlier call has written. Raises the named error if access is lost."""
+    pins = {wish["resourceArn"]: wish["recoveryPointArn"] for wish in wishes(work) if "pin" in wish}
+    after = work.vault.get("selecting", {}).get("upTo", "")
+    selection = Selection(work.plan, cut, now(), pins, after)
+    try:
+        for page in pages(work.vault["restoreAccessBackupVaultName"]):
+            selection.add(page)
+    except ClientError as error:
+        if lost := _gone(work, error):
+            work.at_end = next_request(work.vault)
+            raise lost from error
+        raise
+    return selection
 
 
 def _gone(work: VaultWork, error: ClientError) -> AirliftError | None:
@@ -94,17 +122,17 @@ def _gone(work: VaultWork, error: ClientError) -> AirliftError | None:
     return ending(read_access(None, None), work.vault_arn, work.recovery_id)
 
 
-def _write(work: VaultWork, batch: Iterable[Selected], at: str) -> None:
+def _write(work: VaultWork, results: list[Selected], at: str, progress: Change) -> None:
     """Writes items with their claims; a batch that was written before, or meets a claim, goes one by one."""
-    results = list(batch)
     try:
-        work.ledger.write(*(change for r in results for change in _changes(work, r, at)), holder=work.holder)
+        work.ledger.write(progress, *(c for result in results for c in _changes(work, result, at)), holder=work.holder)
     except Conflict:
-        if len(results) > 1:
-            for result in results:
-                _write(work, [result], at)
-        else:
-            _write_claimed(work, results[0], at)
+        for result in results:
+            try:
+                work.ledger.write(*_changes(work, result, at), holder=work.holder)
+            except Conflict:
+                _write_claimed(work, result, at)
+        work.ledger.write(progress, holder=work.holder)
 
 
 def _write_claimed(work: VaultWork, result: Selected, at: str) -> None:
@@ -112,14 +140,8 @@ def _write_claimed(work: VaultWork, result: Selected, at: str) -> None:
     claim = work.ledger.get(claim_key(work.recovery_id, result.resource_arn)) or {}
     if claim.get("vault") == work.vault_arn:
         return
-    elsewhere = Selected(
-        result.resource_arn,
-        result.resource_type,
-        result.name,
-        (),
-        f"restored from {claim.get('vault')}, which was granted first",
-        wanted=False,
-    )
+    why = f"restored from {claim.get('vault')}, which was granted first"
+    elsewhere = replace(result, candidates=(), why=why, wanted=False, skip=True, looked=())
     try:
         work.ledger.write(Put(_item(work, elsewhere, at)), holder=work.holder)
     except Conflict:
@@ -127,16 +149,19 @@ def _write_claimed(work: VaultWork, result: Selected, at: str) -> None:
 
 
 def _changes(work: VaultWork, result: Selected, at: str) -> list[Change]:
-    item = Put(_item(work, result, at))
-    if not result.candidates:
-        return [item]
-    key = claim_key(work.recovery_id, result.resource_arn)
-    return [item, Put(keyed(key, vault=work.vault_arn))]
+    changes: list[Change] = [Put(_item(work, result, at))]
+    if not result.skip:
+        changes.append(Put(keyed(claim_key(work.recovery_id, result.resource_arn), vault=work.vault_arn)))
+    if result.looked:
+        key = looked_key(work.recovery_id, work.vault_arn, result.resource_arn)
+        looked = {"looked": list(result.looked), "rest": dict(result.rest) or None}
+        changes.append(Put(keyed(key, resourceArn=result.resource_arn, **looked), replace=True))
+    return changes
 
 
 def _item(work: VaultWork, result: Selected, at: str) -> Record:
     wave, priority = work.plan.wave_of(result.resource_type, result.resource_arn, result.name)
-    skipped = not result.candidates
+    skipped = result.skip
     return keyed(
         item_key(work.recovery_id, work.vault_arn, result.resource_arn),
         open=open_key(wave, priority, result.resource_arn),
@@ -155,6 +180,7 @@ def _item(work: VaultWork, result: Selected, at: str) -> Record:
         chosenWhy=None if skipped else result.why,
         attempt=1,
         attempts=[],
+        newestUsable=result.newest_usable,
         wanted=result.wanted,
         endedAt=at if skipped else None,
     )
@@ -170,6 +196,6 @@ def stamp_of(moment: Any) -> str:
     return "now" if moment.year == 9999 else stamp(moment)
 
 
-def _batches(results: list[Selected], size: int) -> Iterator[tuple[Selected, ...]]:
-    for start in range(0, len(results), size):
-        yield tuple(results[start : start + size])
+def _batches(results: Iterator[Selected], size: int) -> Iterator[list[Selected]]:
+    while batch := list(islice(results, size)):
+        yield batch

@@ -16,10 +16,13 @@ from airlift.aws import client
 from airlift.errors import MetadataRefused
 from airlift.failures import Cause, cause_of
 from airlift.items import LOST, attempted, candidate_of, change, failed, hold, told
+from airlift.pacing import Throttled
+from airlift.points import moment_of
 from airlift.requesting import describe
 from airlift.restore import family_of
 from airlift.restore.base import Family, RecoveryPoint, Target
-from airlift.runtime import NO_ANSWER, is_transient, logger, setting
+from airlift.runtime import NO_ANSWER, THROTTLED, is_transient, logger, setting
+from airlift.taking import POINT, take_point
 from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 Jobs = Mapping[str, Mapping[str, Any]]
 """ListRestoreJobs' members by job id."""
 
-_TURNS_UP_WITHIN = timedelta(minutes=5)
+TURNS_UP_WITHIN = timedelta(minutes=5)
 """How long ListRestoreJobs may lag behind (our own bound; AWS states none)."""
 _ANSWERED_WITHIN = timedelta(minutes=30)
 """After so long without an answer a start counts as failed, so that its wave can end."""
@@ -40,7 +43,10 @@ _SENT_AS_TYPE = re.compile(r"[a-zA-Z0-9\-_.]{1,50}")
 
 
 def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
-    """Starts the item's present attempt, or repeats one whose answer was lost with the same token and metadata."""
+    """Starts the item's present attempt, or repeats one whose answer was lost with the same token and metadata.
+
+    Raises `airlift.pacing.Throttled` if AWS takes no more calls now.
+    """
     family = _family(item)
     repeated = item["state"] == "starting"
     if not repeated and not _freeze(work, item, family, cut_off):
@@ -48,15 +54,17 @@ def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
     point = recovery_point(item)
     try:
         family.prepare(client, point, target_of(work, item), item["metadata"])
-        job_id = _start_restore_job(item)
+        job_id = _start_restore_job(item, family)
     except (MetadataRefused, ClientError, *NO_ANSWER) as error:
-        found = _lost_job(item, jobs) if repeated else None
+        found = lost_job(item, jobs) if repeated else None
         if found is None:
             _not_started(work, item, error, repeated=repeated)
             return
         job_id = found
     at = stamp(now())
-    text = f"attempt {item['attempt']} from {candidate_of(item)['createdAt']}: job {job_id}"
+    text = f"attempt {item['attempt']} from {stamp(moment_of(candidate_of(item)))}: job {job_id}"
+    if item.get("pointScan"):
+        text += f" (the point: {item['pointScan']})"
     change(
         work,
         item,
@@ -68,7 +76,9 @@ def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
 def _not_started(work: VaultWork, item: Record, error: Exception, *, repeated: bool) -> None:
     """What follows a start without a job id. While a job of a lost call may still turn up, nothing does."""
     age = now() - parse_time(item["intentAt"])
-    if repeated and age < _TURNS_UP_WITHIN:
+    if _is_throttled(error) and age < _ANSWERED_WITHIN:
+        raise Throttled from error
+    if repeated and age < TURNS_UP_WITHIN:
         return
     if is_transient(error) and age < _ANSWERED_WITHIN:
         logger.info("Start not answered; it is repeated with the same token")
@@ -76,6 +86,11 @@ def _not_started(work: VaultWork, item: Record, error: Exception, *, repeated: b
         hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
     else:
         _refused_start(work, item, error)
+
+
+def _is_throttled(error: Exception) -> bool:
+    code, _ = _said(error)
+    return code in THROTTLED and isinstance(error, ClientError) and error.operation_name == "StartRestoreJob"
 
 
 def _refused_start(work: VaultWork, item: Record, error: Exception) -> None:
@@ -100,6 +115,8 @@ def recovery_point(item: Record) -> RecoveryPoint:
         created_at=parse_time(candidate["createdAt"]),
         size_bytes=candidate.get("sizeBytes", 0),
         restore_metadata=item.get("pointMetadata", {}),
+        tags=item.get("pointTags", {}),
+        restore_time=parse_time(candidate["restoreTime"]) if "restoreTime" in candidate else None,
     )
 
 
@@ -125,24 +142,16 @@ def _family(item: Record) -> Family:
 
 def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) -> bool:
     """Fixes point, token and metadata of this attempt in the ledger, before its first call. False if none can be."""
-    index = item["candidate"]
-    candidates = item["candidates"]
-    while index < len(candidates) and not _is_clean(candidates[index], cut_off):
-        index += 1
-    if index == len(candidates):
-        text = "no point is left from before the first sign of compromise, which has moved"
-        if not candidates:
-            text = "no usable point was found for it"
-        step = "if a newer point will do, give it with `airlift restore-again … --point ARN`."
-        values = {"state": "skipped", "reason": text, "nextStep": step, "endedAt": stamp(now())}
-        change(work, item, values, told(work, item, "skipped", text))
-        return False
-    if index != item["candidate"]:
-        item["chosenWhy"] = "the first sign of compromise has moved; the newest usable point before it"
-    item["candidate"] = index
+    target = target_of(work, item)
+    tags_wanted = bool(target.options.get("copySourceTags"))
     try:
-        item["pointMetadata"] = _point_metadata(work, candidates[index]["arn"])
-        metadata = family.metadata(recovery_point(item), target_of(work, item))
+        told_ = take_point(work, item, cut_off)
+        if told_ is None:
+            return False
+        point_arn = candidate_of(item)["arn"]
+        item["pointMetadata"] = _point_metadata(work, point_arn)
+        metadata = family.metadata(recovery_point(item), target)
+        tags = _point_tags(point_arn) if tags_wanted and not family.copies_source_tags else {}
     except MetadataRefused as error:
         hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
         return False
@@ -158,21 +167,18 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
         work,
         item,
         {
-            "candidate": index,
-            "chosenWhy": item["chosenWhy"],
+            **{name: item[name] for name in POINT},
             "pointMetadata": item["pointMetadata"],
+            "pointTags": tags or None,
             "metadata": metadata,
+            "copySourceTags": (tags_wanted and family.copies_source_tags) or None,
             "token": token,
             "intentAt": stamp(now()),
             "state": "starting",
         },
+        *told_,
     )
     return True
-
-
-def _is_clean(candidate: dict[str, Any], cut_off: datetime) -> bool:
-    """Whether the point is from before the cut-off as it stands now, or was chosen by the operator."""
-    return bool(candidate.get("chosen")) or parse_time(candidate["createdAt"]) <= cut_off
 
 
 def _point_metadata(work: VaultWork, point_arn: str) -> dict[str, str]:
@@ -188,20 +194,38 @@ def _point_metadata(work: VaultWork, point_arn: str) -> dict[str, str]:
     return {key: value for key, value in answer.get("RestoreMetadata", {}).items() if value is not None}
 
 
-def _start_restore_job(item: Record) -> str:
+def _point_tags(point_arn: str) -> dict[str, str]:
+    """The recovery point's tags, which AWS Backup took over from the source. A help, like the point's metadata.
+
+    They can be read from a restore-access vault (inferred); {} if not.
+    """
+    try:  # one page holds more than the 50 tags that a point may have
+        tags: dict[str, str] = client("backup").list_tags(ResourceArn=point_arn)["Tags"]
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        logger.warning("Tags of the recovery point not read", extra={"point": point_arn, "reason": str(error)})
+        return {}
+    return tags
+
+
+def _start_restore_job(item: Record, family: Family) -> str:
     request: dict[str, Any] = {
         "RecoveryPointArn": candidate_of(item)["arn"],
         "Metadata": item["metadata"],
         "IamRoleArn": setting("RESTORE_ROLE_ARN"),
         "IdempotencyToken": item["token"],
     }
-    if _SENT_AS_TYPE.fullmatch(item["resourceType"]):
-        request["ResourceType"] = item["resourceType"]
+    kind = family.job_type or item["resourceType"]
+    if _SENT_AS_TYPE.fullmatch(kind):
+        request["ResourceType"] = kind
+    if item.get("copySourceTags"):  # where it may not be sent, not even False is taken (restoring-a-backup.html)
+        request["CopySourceTagsToRestoredResource"] = True
     job_id: str = client("backup").start_restore_job(**request)["RestoreJobId"]
     return job_id
 
 
-def _lost_job(item: Record, jobs: Jobs) -> str | None:
+def lost_job(item: Record, jobs: Jobs) -> str | None:
     """A job that a lost call of this attempt has started: same point and role, since the intent, same metadata.
 
     AWS documents no lifetime of a token, so a repeated one may be refused although the first call got through.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift.collecting import collect, finish, reopen_wanted_again
+from airlift.collecting import collect, finish
 from airlift.errors import ResourcesNotRestored
 from airlift.ledger import Conflict, Update, again_key, claim_key, keyed
+from airlift.reopening import reopen_wanted_again
 from airlift.values import stamp
 
 from tests.unit.domain import (
@@ -170,7 +171,7 @@ def test_a_wish_waits_until_the_resource_has_an_outcome(work: Make) -> None:
 
 
 def test_the_point_that_the_operator_names_goes_first(work: Make, services: Services) -> None:
-    described = {"CreationDate": NOW, "BackupSizeInBytes": 5, "ResourceArn": table_arn("orders")}
+    described = {"CreationDate": NOW, "BackupSizeInBytes": 5, "ResourceArn": table_arn("orders"), "Status": "COMPLETED"}
     aws = services.play("backup", describe_recovery_point=described)
     item = closed("orders", state="skipped", candidates=[], reason="no usable point")
     w = work(item, a_wish(recoveryPointArn=point_arn("named")))
@@ -179,7 +180,8 @@ def test_the_point_that_the_operator_names_goes_first(work: Make, services: Serv
     assert now["candidates"] == [
         {"arn": point_arn("named"), "createdAt": stamp(NOW), "sizeBytes": 5, "chosen": True},
     ]
-    assert (now["chosenWhy"], now["state"]) == ("chosen by the operator", "waiting")
+    assert now["chosenWhy"] == "chosen by the operator, ALTHOUGH IT IS FROM AFTER THE FIRST SIGN OF COMPROMISE"
+    assert now["state"] == "waiting"
     assert (now["attempts"], now["countedFrom"]) == ([], 0)
     assert aws.requests("describe_recovery_point")[0]["BackupVaultName"] == w.vault["restoreAccessBackupVaultName"]
 
@@ -189,7 +191,7 @@ def test_the_point_that_the_operator_names_goes_first(work: Make, services: Serv
     [
         (refused("ResourceNotFoundException"), "DynamoDB", "can't be read: ResourceNotFoundException"),
         ({"CreationDate": NOW, "ResourceArn": table_arn("others")}, "DynamoDB", f"is one of {table_arn('others')}"),
-        ({}, "Neptune", "type Neptune is not restored by Airlift"),
+        ({}, "Unheard", "type Unheard is not restored by Airlift"),
     ],
 )
 def test_a_wish_that_can_not_be_granted_is_refused_with_words_and_changes_nothing(

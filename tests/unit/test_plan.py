@@ -162,7 +162,7 @@ def test_every_problem_is_told_at_once() -> None:
         'accounts[0].vaults[0].approvalTeamARN: This field is unknown. Did you mean "approvalTeamArn"?',
         "points.marginMinutes: This must be 0 or more.",
         "points.candidates: A whole number is expected here. Write it without quotes.",
-        "points.malware: Only 'acceptUnknown' or 'requireClean' may stand here.",
+        "points.malware: Only 'ignore', 'prefer' or 'require' may stand here.",
         "waves[0].match[0]: This matches nothing. Give types, arns or names.",
         "triggers.guardDuty.allow: Only 'notify', 'check' or 'request' may stand here.",
         "Next step: correct the plan, check it with `airlift plan check`",

@@ -48,7 +48,7 @@ def test_each_resource_becomes_an_item_in_its_wave_with_points_or_a_reason(work:
     aws = vault_of(services, a_point("a"), a_point("b"), a_point("late", CreationDate=ago(minutes=40)))
     waves = [{"name": "first", "match": [{"arns": ["*/b"]}]}]
     w = work(vault=GRANTED, waves=waves)
-    assert select_recovery_points(w) == {"next": "advance"}
+    assert select_recovery_points(w) == {"next": "advance", "waitSeconds": 0}
     assert aws.asked[0][1] == {"BackupVaultName": w.vault["restoreAccessBackupVaultName"]}
     a, b, late = items(w)
     assert (a["state"], a["wave"], a["waveName"], a["attempt"]) == ("waiting", 1, "unmatched", 1)
@@ -83,7 +83,7 @@ def test_a_repeated_step_writes_nothing_twice_and_overwrites_nothing(
 
 def test_once_selected_the_vault_is_not_read_again(work: Make, services: Services) -> None:
     aws = vault_of(services)
-    assert select_recovery_points(work()) == {"next": "advance"}
+    assert select_recovery_points(work()) == {"next": "advance", "waitSeconds": 0}
     assert aws.asked == []
 
 
@@ -102,7 +102,7 @@ def test_a_resource_that_another_vault_restores_is_skipped_and_not_missed(work: 
 def test_without_a_first_sign_nothing_is_selected_and_people_are_told_once(work: Make, services: Services) -> None:
     aws = vault_of(services, a_point("a"))
     w = work(vault=GRANTED, recovery={"firstSign": None})
-    assert select_recovery_points(w) == {"next": "advance"}
+    assert select_recovery_points(w) == {"next": "advance", "waitSeconds": 0}
     assert stored(w, w.vault)["waitingFor"] == "firstSign"
     select_recovery_points(work(vault=GRANTED | {"waitingFor": "firstSign"}, recovery={"firstSign": None}))
     assert len(texts(w.ledger, "waiting")) == 1

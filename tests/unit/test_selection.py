@@ -14,6 +14,9 @@ from tests.unit.domain import NOW, a_plan, ago, point_arn, table_arn
 from tests.unit.restoring import REPEATABLE
 
 CUT = ago(hours=1)
+UNSCANNED = "not scanned, or whose scan failed"
+SCANNED: dict[str, Any] = {"AggregatedScanResult": {"Findings": [], "FailedScan": False, "LastComputed": ago(hours=2)}}
+FAILED_SCAN = {"Findings": [], "FailedScan": True, "LastComputed": ago(hours=2)}
 
 
 def point(name: str, created: datetime, resource: str = "orders", **fields: Any) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def point(name: str, created: datetime, resource: str = "orders", **fields: Any)
 def selected(*points: dict[str, Any], **plan: Any) -> list[Selected]:
     selection = Selection(a_plan(**plan), CUT, NOW)
     selection.add(points)
-    return selection.results()
+    return list(selection.results())
 
 
 def chosen(result: Selected) -> list[str]:
@@ -59,14 +62,16 @@ def test_the_newest_point_at_or_before_the_cut_off_comes_first_then_the_older_on
         ({"Status": "STOPPED"}, {"statuses": ["STOPPED"]}, ""),
         ({"Status": "AVAILABLE"}, {}, ""),
         ({"AggregatedScanResult": {"Findings": ["MALWARE"], "FailedScan": False}}, {}, "with a malware finding"),
-        ({"AggregatedScanResult": {"Findings": [], "FailedScan": True}}, {}, ""),
-        (
-            {"AggregatedScanResult": {"Findings": [], "FailedScan": True}},
-            {"malware": "requireClean"},
-            "never scanned, or whose scan failed",
-        ),
-        ({}, {"malware": "requireClean"}, "never scanned, or whose scan failed"),
-        ({"AggregatedScanResult": {"Findings": [], "FailedScan": False}}, {"malware": "requireClean"}, ""),
+        ({"AggregatedScanResult": {"Findings": ["MALWARE"]}}, {"malware": "ignore"}, ""),
+        (SCANNED, {"malware": "require"}, ""),
+        ({}, {"malware": "require"}, ""),  # a table can't be scanned
+        ({"ResourceType": "EBS"} | SCANNED, {"malware": "require"}, ""),
+        ({"ResourceType": "EBS"}, {"malware": "require"}, UNSCANNED),
+        ({"ResourceType": "EBS", "AggregatedScanResult": {}}, {"malware": "require"}, UNSCANNED),
+        ({"ResourceType": "S3", "AggregatedScanResult": {"FailedScan": False}}, {"malware": "require"}, UNSCANNED),
+        ({"ResourceType": "EC2", "AggregatedScanResult": FAILED_SCAN}, {"malware": "require"}, UNSCANNED),
+        ({"ResourceType": "EC2", "AggregatedScanResult": FAILED_SCAN}, {}, ""),
+        ({"CalculatedLifecycle": {"DeleteAt": ago(minutes=1)}}, {}, "past its retention"),
         ({}, {"maximumAgeDays": 1}, "older than the plan allows"),
         ({}, {"maximumAgeDays": 2}, ""),
     ],
@@ -101,7 +106,7 @@ def test_what_the_plan_excludes_is_not_wanted_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("Neptune", "type Neptune is not restored by Airlift"),
+        ("Unheard", "type Unheard is not restored by Airlift"),
         ("", "type unknown is not restored by Airlift"),
         ("RDS", "a logically air-gapped vault takes neither RDS instances nor Multi-AZ clusters"),
     ],
@@ -131,4 +136,4 @@ def test_neither_the_lists_order_nor_its_pages_matter(points: list[dict[str, Any
     paged = Selection(a_plan(points={"candidates": 3}), CUT, NOW)
     paged.add(shuffled[:cut])
     paged.add(shuffled[cut:])
-    assert paged.results() == selected(*points, points={"candidates": 3})
+    assert list(paged.results()) == selected(*points, points={"candidates": 3})

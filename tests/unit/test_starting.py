@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.ledger import Conflict, Update
-from airlift.starting import start
+from airlift.starting import recovery_point, start
 from airlift.values import stamp
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from tests.unit.domain import NOW, RECOVERY_ID, Service, Services, ago, an_item, point_arn, refused, stored, texts
+from tests.unit.domain import (
+    ACCOUNT,
+    NOW,
+    RECOVERY_ID,
+    REGION,
+    Service,
+    Services,
+    ago,
+    an_item,
+    point_arn,
+    refused,
+    stored,
+    texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +45,8 @@ LOST = [
 def backup(services: Services, **answers: Any) -> Service:
     told = {
         "describe_backup_vault": {"VaultState": "AVAILABLE"},
+        "describe_recovery_point": {},
+        "list_recovery_points_by_backup_vault": {"RecoveryPoints": []},
         "get_recovery_point_restore_metadata": {"RestoreMetadata": {"originalTableName": "orders", "nothing": None}},
         "start_restore_job": {"RestoreJobId": "job-1"},
     }
@@ -55,6 +70,47 @@ def test_a_started_job_is_recorded_with_what_was_sent(work: Make, services: Serv
     assert now["metadata"]["targetTableName"] == f"orders-{RECOVERY_ID}-1"
     assert now["pointMetadata"] == {"originalTableName": "orders"}
     assert texts(w.ledger, "started") == [f"attempt 1 from {stamp(ago(hours=1))}: job job-1"]
+
+
+VOLUME = f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/vol-1"
+ZONE = {"defaults": {"availabilityZone": f"{REGION}a"}}
+WITH_TAGS = {"defaults": {"availabilityZone": f"{REGION}a", "copySourceTags": True}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "flag", "sent_as"),
+    [
+        ("EBS", WITH_TAGS, True, "EBS"),
+        ("EBS", ZONE, None, "EBS"),
+        ("DynamoDB", WITH_TAGS, None, "DynamoDB"),
+        ("Storage Gateway", WITH_TAGS, True, "EBS"),
+    ],
+)
+def test_aws_copies_tags_only_if_the_plan_says_so_and_the_type_may(
+    work: Make, services: Services, kind: str, targets: Any, flag: bool | None, sent_as: str
+) -> None:
+    aws = backup(services, list_tags={"Tags": {"stage": "production"}}, describe_recovery_point={})
+    item = an_item(resourceArn=VOLUME, resourceType=kind)
+    start(w := work(item, targets=targets), item, {}, CUT)
+    [request] = aws.requests("start_restore_job")
+    assert (request.get("CopySourceTagsToRestoredResource"), request["ResourceType"]) == (flag, sent_as)
+    assert stored(w, item).get("copySourceTags") == flag
+
+
+def test_where_aws_copies_no_tags_the_points_are_kept_for_finishing(work: Make, services: Services) -> None:
+    aws = backup(services, list_tags={"Tags": {"stage": "production"}})
+    item = an_item()
+    start(w := work(item, targets=WITH_TAGS), item, {}, CUT)
+    assert aws.requests("list_tags") == [{"ResourceArn": point_arn("new")}]
+    assert recovery_point(stored(w, item)).tags == {"stage": "production"}
+
+
+def test_tags_that_cannot_be_read_hold_nothing_up(work: Make, services: Services) -> None:
+    backup(services, list_tags=refused("AccessDeniedException"))
+    item = an_item()
+    start(w := work(item, targets=WITH_TAGS), item, {}, CUT)
+    assert stored(w, item)["state"] == "running"
+    assert recovery_point(stored(w, item)).tags == {}
 
 
 def test_the_intent_is_in_the_ledger_before_the_call(work: Make, services: Services) -> None:
@@ -202,7 +258,7 @@ def test_without_a_point_the_resource_is_skipped_with_the_reason(
     now = stored(w, item)
     assert (now["state"], now["reason"], now["endedAt"]) == ("skipped", words, stamp(NOW))
     assert "--point" in now["nextStep"]
-    assert aws.asked == []
+    assert not aws.requests("start_restore_job")
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidRequestException"])
