@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from airlift.arns import Arn
 from airlift.documents import Problem, problems_of
 from airlift.plan import UNMATCHED, Plan
-from airlift.plan_check_targets import HELD_LATER, RESTORABLE, target_problems, type_problems
+from airlift.plan_check_targets import RESTORABLE, target_problems, type_problems
 from airlift.restore import NOT_HELD
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def what_is_not_covered(plan: Plan) -> list[str]:
         *(f"{kind} start nothing." for kind, trigger in _triggers(plan).items() if not trigger),
         *(f"Left alone: {_words(entry)} ({entry.reason})." for entry in plan.exclude),
         *(f"{kind} is named by no wave and restored last, in the wave {UNMATCHED}." for kind in unnamed),
-        f"In logically air-gapped vaults, but not restored by Airlift yet: {', '.join(HELD_LATER)}.",
         *(f"{kind} is not recovered: {why}." for kind, why in NOT_HELD.items()),
     ]
 
