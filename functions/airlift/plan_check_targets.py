@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from airlift.documents import Problem, did_you_mean, nearest
@@ -15,6 +17,8 @@ from airlift.restore.common import LONGEST_TAG_VALUE, OPTIONS, VALIDATION_FUNCTI
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pydantic import JsonValue
+
     from airlift.documents import Path
     from airlift.plan import Plan
     from airlift.plan_parts import Settings
@@ -22,40 +26,34 @@ if TYPE_CHECKING:
 
 RESTORABLE = tuple(kind for family in FAMILIES for kind in family.resource_types)
 """AWS Backup's names of the types that Airlift restores."""
-# Column "Logically air-gapped vault" of backup-feature-availability.html; names as in API_StartRestoreJob.html.
-_IN_VAULTS = (
-    "Aurora",
-    "DocumentDB",
-    "DynamoDB",
-    "EBS",
-    "EC2",
-    "EFS",
-    "EKS",
-    "FSx",
-    "Neptune",
-    "S3",
-    "Storage Gateway",
-    "Timestream",
-    "VirtualMachine",
-)
-HELD_LATER = tuple(kind for kind in _IN_VAULTS if kind not in RESTORABLE)
-"""Types that a logically air-gapped vault holds and Airlift does not restore yet."""
-_KNOWN = (*RESTORABLE, *HELD_LATER, *NOT_HELD)
+_KNOWN = (*RESTORABLE, *NOT_HELD)
 
 _SHAPES: dict[str, type] = {
     "availabilityZones": list,
     "copySourceTags": bool,
     "deletionProtection": bool,
+    "instances": int,
     "pointInTimeRecovery": bool,
     "securityGroupIds": list,
+    "serverlessV2ScalingConfiguration": dict,
     "subnetIds": list,
     "tags": dict,
 }
 """Options that are not text."""
-_SHAPE_WORDS = {list: "A list of texts", bool: "true or false", str: "A text", dict: "A map of texts to texts"}
+_SHAPE_WORDS = {
+    list: "A list of texts",
+    bool: "true or false",
+    str: "A text",
+    dict: "A map of texts to texts",
+    int: "A whole number",
+}
+_NUMBERS = frozenset({"serverlessV2ScalingConfiguration"})
+"""Options whose members are numbers, not texts."""
+_CAPACITIES = {"MinCapacity", "MaxCapacity"}
+_MOST_INSTANCES = 16  # of a cluster: a writer and 15 readers (CHAP_Limits.html)
 _LONGEST_TAG_KEY = 128
 _MOST_OWN_TAGS = 40  # of 50, so that Airlift's and some of the source's have room
-_ANY_ACCOUNT, _ANY_TIME = "000000000000", datetime(2026, 1, 1, tzinfo=UTC)
+_ANY_ACCOUNT, _ANY_TIME = "000000000000", datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def type_problems(path: Path, kind: str, *, restored: bool) -> Iterator[Problem]:
@@ -65,9 +63,6 @@ def type_problems(path: Path, kind: str, *, restored: bool) -> Iterator[Problem]
     close = nearest(kind, _KNOWN)
     if kind in NOT_HELD:
         yield Problem(path, f"Nothing of type {kind} can come back: {NOT_HELD[kind]}.", "Remove it.", "warning")
-    elif any(fnmatchcase(known, kind) for known in HELD_LATER):
-        what = f"Airlift does not restore {kind} yet: such resources are reported as not restored."
-        yield Problem(path, what, "Restore them by hand, or list them under exclude.", "warning")
     elif close:
         yield Problem(path, f"{kind} is no resource type of AWS Backup.", f'Did you mean "{close}"?')
     else:
@@ -110,6 +105,17 @@ def _metadata_problems(path: Path, settings: Settings, kinds: Sequence[str]) -> 
             close = next(filter(None, (nearest_key(kind, key) for kind in kinds)), None)
             remedy = f'Did you mean "{close}"?' if close else f"It takes {', '.join(sorted(accepted.values()))}."
             yield Problem((*path, key), f"A restore of {' or '.join(kinds)} takes no such metadata.", remedy)
+        else:
+            yield from _nested_problems((*path, key), accepted[key.lower()], settings.metadata[key], kinds)
+
+
+def _nested_problems(path: Path, key: str, value: JsonValue, kinds: Sequence[str]) -> Iterator[Problem]:
+    """Looks at the keys of a value that is an object or a list of objects; as JSON text it is left to the family."""
+    known = {name for family in _families(kinds) for name in family.nested_keys.get(key, ())}
+    for entry in value if isinstance(value, list) else [value]:
+        for name in entry if known and isinstance(entry, dict) else ():
+            if name.lower() not in {right.lower() for right in known}:
+                yield Problem((*path, name), f"{key} takes no such key.", did_you_mean(name, known))
 
 
 def _option_problems(path: Path, settings: Settings, kinds: Sequence[str], plan: Plan) -> Iterator[Problem]:
@@ -127,10 +133,15 @@ def _option_problems(path: Path, settings: Settings, kinds: Sequence[str], plan:
             yield Problem(where, what, as_metadata or did_you_mean(option, {*known, "metadata"}))
         elif value is None:
             continue
-        elif not isinstance(value, shape) or (shape in (list, dict) and not all(isinstance(v, str) for v in values)):
-            yield Problem(where, f"{_SHAPE_WORDS[shape]} is expected here.", "Correct the value.")
-        elif isinstance(value, dict):
+        elif not _has_shape(option, value, shape, values):
+            words = "A map of texts to numbers" if option in _NUMBERS else _SHAPE_WORDS[shape]
+            yield Problem(where, f"{words} is expected here.", "Correct the value.")
+        elif option == "tags" and isinstance(value, dict):
             yield from _tag_problems(where, value)
+        elif option in _NUMBERS and isinstance(value, dict) and value.keys() != _CAPACITIES:
+            yield Problem(where, f"It takes {' and '.join(sorted(_CAPACITIES))}.", "Give both, and nothing else.")
+        elif option == "instances" and isinstance(value, int) and not 0 <= value <= _MOST_INSTANCES:
+            yield Problem(where, f"A cluster has at most {_MOST_INSTANCES} instances.", "Give fewer, or 0 for none.")
         elif option == "validationFunction" and not VALIDATION_FUNCTION.fullmatch(str(value)):
             what = "This is no name of a function that may be asked to validate."
             yield Problem(where, what, "Name one of the recovery account that begins with airlift-validate-.")
@@ -142,6 +153,13 @@ def _option_problems(path: Path, settings: Settings, kinds: Sequence[str], plan:
         ):
             what = f"No vault lies in the Region of {', '.join(map(str, values))}."
             yield Problem(where, what, f"Name zones of {' or '.join(sorted(regions))}.")
+
+
+def _has_shape(option: str, value: object, shape: type, values: Iterable[object]) -> bool:
+    """`values` are the members of a list or map; a bool is no number, although Python takes it for one."""
+    members: tuple[type, ...] = (int, float) if option in _NUMBERS else (str,)
+    whole = isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    return whole and (shape not in (list, dict) or all(type(each) in members for each in values))
 
 
 def _tag_problems(path: Path, tags: dict[str, Any]) -> Iterator[Problem]:
@@ -156,10 +174,14 @@ def _tag_problems(path: Path, tags: dict[str, Any]) -> Iterator[Problem]:
 
 
 def lacking(plan: Plan) -> Iterator[tuple[str, MetadataRefused]]:
-    """Types whose restores need what the plan doesn't give, and the words of the family that will restore them."""
+    """Types whose restores need what the plan doesn't give, and the words of the family that will restore them.
+
+    A type comes up once for each kind of points that lacks something.
+    """
     for family in FAMILIES:
-        for kind in family.resource_types:
-            point = RecoveryPoint("", f"arn:aws:service:region:{_ANY_ACCOUNT}:thing/example", kind, _ANY_TIME)
+        for kind, example in product(family.resource_types, family.examples):
+            arn = f"arn:aws:service:region:{_ANY_ACCOUNT}:thing/example"
+            point = RecoveryPoint("", arn, kind, _ANY_TIME, restore_metadata=example)
             try:
                 family.metadata(point, _example_target(plan, kind))
             except MetadataRefused as refused:
@@ -173,14 +195,21 @@ def spoken_of(plan: Plan, kind: str) -> bool:
 
 
 def _lacks(plan: Plan) -> Iterator[Problem]:
-    lacks = dict(lacking(plan))
-    for kind, refused in lacks.items():
+    lacks = list(lacking(plan))
+    lacking_kinds = Counter(kind for kind, _ in lacks)
+    for kind, refused in lacks:
         if spoken_of(plan, kind):
-            yield Problem(("targets", "types", kind), refused.what, refused.remedy)
+            # A plan need not serve each kind of points that a type has, but one.
+            serves_none = lacking_kinds[kind] == len(_families([kind])[0].examples)
+            yield Problem(
+                ("targets", "types", kind), refused.what, refused.remedy, "error" if serves_none else "warning"
+            )
     for family in FAMILIES:
         for kind in family.resource_types:
-            unreachable = "subnetIds" in family.option_keys and not _example_target(plan, kind).options.get("subnetIds")
-            if unreachable and kind not in lacks:
+            options = _example_target(plan, kind).options
+            networks = {"subnetIds", "dbSubnetGroupName"} & family.option_keys
+            unreachable = networks and not any(options.get(option) for option in networks)
+            if unreachable and kind not in lacking_kinds:
                 what = f"Without subnetIds, a restored {kind} can be reached from no network."
                 remedy = "Add the subnets of an isolated network, here or in targets.defaults."
                 yield Problem(("targets", "types", kind), what, remedy, "warning")

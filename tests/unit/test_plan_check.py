@@ -101,7 +101,22 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     (waves({"types": ["S3"]}, {"types": ["S3"], "names": ["x"]}), "waves[1].match", "warning", "Earlier waves"),
     (waves({"types": ["DynamoDb"]}), "waves[0].match[0].types[0]", "error", 'Did you mean "DynamoDB"?'),
     (waves({"types": ["RDS"]}), "waves[0].match[0].types[0]", "warning", "Nothing of type RDS can come back"),
-    (waves({"types": ["EKS"]}), "waves[0].match[0].types[0]", "warning", "does not restore EKS yet"),
+    (waves({"types": ["EKS"]}), "targets.types.EKS", "error", "names no cluster to restore"),
+    (targets({"FSx": {}}), "targets.types.FSx", "warning", "no ActiveDirectoryId for FSx for Windows File Server"),
+    (targets({"FSx": {}}, subnetIds=None), "targets.types.FSx", "error", "FSx for Lustre of deployment type"),
+    (targets({"FSx": {"fileSystemType": "NTFS"}}), "targets.types.FSx", "error", "write one of WINDOWS, LUSTRE"),
+    (
+        targets({"FSx": {"metadata": {"lustreConfiguration": {"PerUnitThroughput": 100}}}}),
+        "targets.types.FSx.metadata.lustreConfiguration.PerUnitThroughput",
+        "error",
+        'Did you mean "PerUnitStorageThroughput"?',
+    ),
+    (
+        targets({"EKS": {"clusterName": "spare", "metadata": {"nodeGroups": [{"nodeGroupName": "workers"}]}}}),
+        "targets.types.EKS.metadata.nodeGroups.nodeGroupName",
+        "error",
+        'Did you mean "nodeGroupId"?',
+    ),
     (waves({"types": ["Mainframe"]}), "waves[0].match[0].types[0]", "warning", "knows no resource type Mainframe"),
     (waves({"types": ["S3"]}, priority=[{"types": ["s3"]}]), "waves[0].priority[0].types[0]", "error", '"S3"?'),
     (plan(exclude=[{"types": ["ebs"]}]), "exclude[0].types[0]", "error", '"EBS"?'),
@@ -140,6 +155,28 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     (targets(tags={"a" * 129: "1"}), f"targets.defaults.tags.{'a' * 129}", "error", "1 to 128 characters"),
     (targets(tags={f"t{i}": "" for i in range(41)}), "targets.defaults.tags", "error", "41 tags are too many"),
     (targets(validationFunction="check-orders"), "targets.defaults.validationFunction", "error", "airlift-validate-"),
+    (targets({"Aurora": {"instances": True}}), "targets.types.Aurora.instances", "error", "A whole number"),
+    (targets({"Aurora": {"instances": 17}}), "targets.types.Aurora.instances", "error", "at most 16"),
+    (
+        targets({"Neptune": {"serverlessV2ScalingConfiguration": {"MinCapacity": "1", "MaxCapacity": 4}}}),
+        "targets.types.Neptune.serverlessV2ScalingConfiguration",
+        "error",
+        "A map of texts to numbers",
+    ),
+    (
+        targets({"Neptune": {"serverlessV2ScalingConfiguration": {"MinCapacity": 0.5}}}),
+        "targets.types.Neptune.serverlessV2ScalingConfiguration",
+        "error",
+        "Give both",
+    ),
+    (
+        targets({"DocumentDB": {"metadata": {"engineMode": "serverless"}}}),
+        "targets.types.DocumentDB.metadata.engineMode",
+        "error",
+        "no such metadata",
+    ),
+    (targets({"Aurora": {}}, subnetIds=["subnet-1"]), "targets.types.Aurora", "error", "at least two"),
+    (targets({"Timestream": {}}), "targets.types.Timestream", "error", "names no database"),
     (targets({"EC2": {}}), "targets.types.EC2", "error", "securityGroupIds of an isolated network"),
     (
         targets({"EC2": {"metadata": {"VpcId": "vpc-1"}}}),
@@ -172,7 +209,11 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
 
 def test_a_sound_plan_has_no_problem() -> None:
     assert check(plan(), region=REGION) == []
-    options = {"copySourceTags": True, "tags": {"stage": "recovery"}, "validationFunction": "airlift-validate-orders"}
+    options: dict[str, Any] = {
+        "copySourceTags": True,
+        "tags": {"stage": "recovery"},
+        "validationFunction": "airlift-validate-orders",
+    }
     assert check(targets(**options)) == []
     assert check(plan(exclude=[{"types": ["*"]}], triggers={"alarms": [alarm()]})) == []
     assert check(waves({"types": ["*"]}, {"types": ["E?S"], "names": ["a"]})) == []
@@ -217,7 +258,7 @@ def test_what_is_not_covered_names_what_the_plan_leaves_out() -> None:
     assert "DynamoDB is named by no wave" in text
     assert "If the vaults hold VirtualMachine: The plan names no securityGroupIds" in text
     assert "S3 is named by no wave" not in text
-    assert "not restored by Airlift yet: Aurora," in text
+    assert "If the vaults hold FSx: The plan gives no storageVirtualMachineId for FSx for NetApp ONTAP" in text
     assert "RDS is not recovered: " in text
 
 

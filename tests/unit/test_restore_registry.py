@@ -32,6 +32,8 @@ SOURCES = {
     "EBS": "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-0a1b2c3d4e5f60718",
     "EC2": "arn:aws:ec2:ap-northeast-1:111122223333:instance/i-0a1b2c3d4e5f60718",
     "EFS": "arn:aws:elasticfilesystem:ap-northeast-1:111122223333:file-system/fs-0a1b2c3d4e5f60718",
+    "EKS": "arn:aws:eks:ap-northeast-1:111122223333:cluster/shop",
+    "FSx": "arn:aws:fsx:ap-northeast-1:111122223333:file-system/fs-0a1b2c3d4e5f60718",
     "Storage Gateway": "arn:aws:storagegateway:ap-northeast-1:111122223333:gateway/sgw-1A2B3C4D/volume/vol-1A2B3C4D",
     "VirtualMachine": "arn:aws:backup-gateway:ap-northeast-1:111122223333:vm/vm-0A1B2C3D4E5F60718",
 }
@@ -42,12 +44,16 @@ NEEDS = {
     "Timestream": "keeps its data",
     "EBS": "Availability Zone",
     "EC2": "subnetIds",
+    "EKS": "clusterName",
+    "FSx": "fileSystemType",
     "Storage Gateway": "Availability Zone",
     "VirtualMachine": "subnetIds",
 }
 """What a restore of the type can't do without, in the words of its refusal."""
 OPTIONS: dict[str, Any] = {
+    "clusterName": "spare",
     "database": "recovered",
+    "fileSystemType": "LUSTRE",
     "availabilityZone": "apne1-az1",
     "subnetIds": ["subnet-1", "subnet-2"],
     "securityGroupIds": ["sg-1"],
@@ -57,7 +63,18 @@ METADATA: dict[str, dict[str, Any]] = {
     "Timestream": {"MemoryStoreRetentionPeriodInHours": 24, "MagneticStoreRetentionPeriodInDays": 365},
     "VirtualMachine": {"InstanceType": "m7i.large"},
 }
-CHECKED = {"BlockDeviceMappings", "engine", "IamInstanceProfileName", "newFileSystem", "RestoreTime", "RestoreTo"}
+CHECKED = {
+    "BlockDeviceMappings",
+    "engine",
+    "IamInstanceProfileName",
+    "Name",
+    "nestedRestoreJobs",
+    "newCluster",
+    "newFileSystem",
+    "RestoreTime",
+    "RestoreTo",
+    "SubnetIds",
+}
 """Keys whose values a family looks at."""
 
 
@@ -87,6 +104,8 @@ def test_the_tag_flag_is_only_for_types_whose_jobs_take_it() -> None:
         "EBS": True,
         "EC2": True,
         "EFS": True,
+        "EKS": False,
+        "FSx": True,
         "VirtualMachine": False,
     }
 
@@ -152,7 +171,7 @@ def test_a_refusal_names_the_nearest_right_key() -> None:
 def test_metadata_is_whitelisted_strings_whatever_the_spelling(kind: str, keys: st.DataObject) -> None:
     family = family_of(kind)
     assert family is not None
-    taken = sorted(family.accepted_keys - CHECKED)
+    taken = sorted(family.accepted_keys - CHECKED - family.nested_keys.keys())
     chosen = keys.draw(st.dictionaries(st.sampled_from(taken), st.text(min_size=1)))
     plan = {keys.draw(st.sampled_from([key, key.upper(), key.lower()])): value for key, value in chosen.items()}
     target = a_target(metadata=METADATA.get(kind, {}) | plan, **OPTIONS)

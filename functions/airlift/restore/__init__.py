@@ -15,6 +15,8 @@ from airlift.restore.dynamodb import DynamoDb
 from airlift.restore.ebs import Ebs
 from airlift.restore.ec2 import Ec2
 from airlift.restore.efs import Efs
+from airlift.restore.eks import Eks
+from airlift.restore.fsx import Fsx
 from airlift.restore.s3 import S3
 from airlift.restore.timestream import Timestream
 from airlift.restore.virtual_machine import VirtualMachine
@@ -38,6 +40,8 @@ FAMILIES: tuple[Family, ...] = (
     DocumentDb(),
     Neptune(),
     Timestream(),
+    Fsx(),
+    Eks(),
 )
 
 _BY_TYPE: Mapping[str, Family] = {kind.lower(): family for family in FAMILIES for kind in family.resource_types}
