@@ -12,10 +12,11 @@ from airlift.errors import AirliftError, Superseded, UnknownResource
 from airlift.items import change, told
 from airlift.ledger import Conflict, Record, Update, item_key
 from airlift.restore import family_of
-from airlift.restore.base import Family, Restored, Validation
+from airlift.restore.base import Family, Finishing, Restored, Validation
 from airlift.runtime import NO_ANSWER, logger
 from airlift.starting import recovery_point, target_of
-from airlift.values import now, safe_text, stamp
+from airlift.validating import ask
+from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
     from airlift.vaults import VaultWork
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _LEASE = timedelta(seconds=260)
 """Longer than the function may run, so that two never work on one item."""
 _AGAIN_AFTER_ERROR = 60
+_ASKED_FOR = timedelta(hours=6)
+"""So long the plan's validation function may ask for more time."""
 
 
 def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
@@ -79,6 +82,16 @@ def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
     if not finishing.done:
         return {"doing": finishing.doing, "dueAt": _in(finishing.again_in_seconds), "settleSends": 0}, ""
     validation: Validation = family.validate(client, restored)
+    function = restored.target.options.get("validationFunction")
+    if validation.ok and function:
+        answer = ask(function, restored)
+        asked = parse_time(item.get("askedSince") or stamp(now()))
+        if isinstance(answer, Finishing) and now() - asked < _ASKED_FOR:
+            doing = {"doing": answer.doing, "dueAt": _in(answer.again_in_seconds), "settleSends": 0}
+            return doing | {"askedSince": stamp(asked)}, ""
+        if isinstance(answer, Finishing):
+            answer = Validation(False, f"{answer.doing}, after {_ASKED_FOR.total_seconds() / 3600:.0f} hours")
+        validation = Validation(answer.ok, f"{validation.how}; {answer.how}" if answer.ok else answer.how)
     ended = {"endedAt": stamp(now()), "doing": None}
     if validation.ok:
         return ended | {"state": "validated", "validatedHow": validation.how}, validation.how

@@ -119,6 +119,8 @@ def test_finish_does_what_the_plan_asks_for_one_change_at_a_time(clients: Client
         timeToLiveAttribute="expires",
         streamViewType="NEW_AND_OLD_IMAGES",
         deletionProtection=True,
+        pointInTimeRecovery=False,
+        tags={"stage": "recovery"},
     )
     assert [words.split()[-1] for words in doing] == ["StreamSpecification", "DeletionProtectionEnabled"]
     client, name = clients("dynamodb"), created.split("/")[1]
@@ -127,6 +129,9 @@ def test_finish_does_what_the_plan_asks_for_one_change_at_a_time(clients: Client
     assert table["DeletionProtectionEnabled"]
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    assert {"Key": "stage", "Value": "recovery"} in client.list_tags_of_resource(ResourceArn=created)["Tags"]
 
 
 def table_is(status: str, **more: Any) -> tuple[str, dict[str, Any]]:

@@ -70,6 +70,19 @@ def test_key_and_overrides() -> None:
     }
 
 
+def test_a_gateways_volume_comes_back_as_an_ebs_volume() -> None:
+    source = "arn:aws:storagegateway:ap-northeast-1:111122223333:gateway/sgw-1A2B3C4D/volume/vol-1A2B3C4D"
+    point = a_point(source, "Storage Gateway")
+    assert FAMILY.metadata(point, a_target(availabilityZones=ZONES)) == {
+        "availabilityZone": ZONES[0],
+        "encrypted": "true",
+    }
+    assert FAMILY.job_type == "EBS"
+    with pytest.raises(MetadataRefused) as caught:
+        FAMILY.metadata(point, a_target())
+    assert "give Storage Gateway an availabilityZone" in caught.value.remedy
+
+
 def test_finish_tags_and_may_be_repeated(clients: Clients) -> None:
     job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), make_volume(clients))
     FAMILY.prepare(clients, POINT, job.target, job.metadata)

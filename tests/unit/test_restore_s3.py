@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -19,7 +21,7 @@ from tests.unit.restoring import RECOVERY_ID, REGION, REPEATABLE, a_point, a_tar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airlift.restore.base import Clients, Target
+    from airlift.restore.base import Clients, RecoveryPoint, Target
 
 FAMILY = S3()
 POINT = a_point("arn:aws:s3:::orders-documents", "S3", size_bytes=4096)
@@ -49,12 +51,49 @@ def test_metadata() -> None:
     }
 
 
-def test_keys_and_restore_time() -> None:
-    with_key = FAMILY.metadata(POINT, a_target(kmsKeyId=KEY, restoreTime="2026-11-23T03:30:27Z"))
+def test_keys() -> None:
+    with_key = FAMILY.metadata(POINT, a_target(kmsKeyId=KEY))
     assert (with_key["EncryptionType"], with_key["KMSKey"]) == ("SSE-KMS", KEY)
-    assert with_key["RestoreTime"] == "2026-11-23T03:30:27Z"
     without = FAMILY.metadata(POINT, a_target(metadata={"encryptiontype": "SSE-S3"}, kmsKeyId=KEY))
     assert "KMSKey" not in without
+
+
+CONTINUOUS = replace(
+    POINT,
+    arn=f"arn:aws:backup:{REGION}:111122223333:recovery-point:continuous:orders-documents",
+    restore_time=datetime(2026, 11, 24, 7, 15, 0, 999000, tzinfo=UTC),
+)
+MOMENT = "2026-11-24T07:15:00Z"
+
+
+@pytest.mark.parametrize(
+    ("point", "metadata", "options", "sent"),
+    [
+        (CONTINUOUS, {}, {}, MOMENT),
+        (CONTINUOUS, {"restoretime": "2026-11-23T03:30:27+01:00"}, {}, "2026-11-23T02:30:27Z"),
+        (CONTINUOUS, {}, {"restoreTime": MOMENT}, MOMENT),
+        (POINT, {}, {}, None),
+        (POINT, {"RestoreTime": MOMENT}, {}, None),
+    ],
+)
+def test_a_continuous_point_is_taken_at_the_moment_it_was_selected_for_or_an_earlier_one(
+    point: RecoveryPoint, metadata: dict[str, str], options: dict[str, Any], sent: str | None
+) -> None:
+    assert FAMILY.metadata(point, a_target(metadata=metadata, **options)).get("RestoreTime") == sent
+
+
+@pytest.mark.parametrize(
+    ("point", "wished", "words"),
+    [
+        (CONTINUOUS, "2026-11-24T07:15:01Z", "may be used up to 2026-11-24T07:15:00.999Z"),
+        (POINT, "2026-11-20T02:59:59Z", "is a snapshot of 2026-11-20T03:00:00.000Z"),
+        (CONTINUOUS, "yesterday", "is no moment"),
+        (replace(CONTINUOUS, restore_time=None), None, "without a moment"),
+    ],
+)
+def test_a_moment_that_would_not_be_clean_is_refused(point: RecoveryPoint, wished: str | None, words: str) -> None:
+    with pytest.raises(MetadataRefused, match=words):
+        FAMILY.metadata(point, a_target(metadata={"RestoreTime": wished} if wished else {}))
 
 
 def put(clients: Clients, bucket: str, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,13 +11,18 @@ from airlift.ledger import Put
 from airlift.restore.base import Finishing, Validation
 from airlift.settling import settle
 from airlift.values import stamp
+from botocore.exceptions import ReadTimeoutError
 
 from tests.unit.domain import (
     NOW,
     RECOVERY_ID,
     SECOND_EXECUTION,
+    Service,
+    Services,
     a_lock,
+    ago,
     an_item,
+    point_arn,
     refused,
     stored,
     table_arn,
@@ -180,3 +187,118 @@ def test_a_job_that_names_nothing_created_is_no_success(work: Make, play: Play) 
     assert settle(w, table_arn("orders"), 1) == {"state": "settling"}
     assert "job job-1 names no created resource" in stored(w, item)["doing"]
     assert family.seen == []
+
+
+FUNCTION = "airlift-validate-orders"
+ASKING = {"targets": {"defaults": {"validationFunction": FUNCTION}}}
+
+
+def replies(services: Services, text: Any, **more: Any) -> Service:
+    body = text if isinstance(text, str) else json.dumps(text)
+    return services.play("lambda", invoke=lambda **_: {"Payload": BytesIO(body.encode()), **more})
+
+
+def test_the_plans_function_has_the_last_word(work: Make, play: Play, services: Services) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    aws = replies(services, {"valid": True, "message": "newest order <b>is</b> there"})
+    item = an_item(**SETTLING)
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "validated"}
+    assert stored(w, item)["validatedHow"] == f"12 items read; {FUNCTION} says: newest order bis/b there"
+    [request] = aws.requests("invoke")
+    assert (request["FunctionName"], request["InvocationType"]) == (FUNCTION, "RequestResponse")
+    assert json.loads(request["Payload"]) == {
+        "recoveryId": RECOVERY_ID,
+        "drill": False,
+        "resourceArn": table_arn("orders"),
+        "resourceType": "DynamoDB",
+        "createdResourceArn": SETTLING["createdResourceArn"],
+        "recoveryPointArn": point_arn("new"),
+        "recoveryPointCreatedAt": item["candidates"][0]["createdAt"],
+        "attempt": 1,
+    }
+
+
+def test_it_is_not_asked_about_what_is_not_valid_anyway(work: Make, play: Play, services: Services) -> None:
+    play(Family(DONE, Validation(False, "empty")))
+    aws = replies(services, {"valid": True})
+    assert settle(work(an_item(**SETTLING), **ASKING), table_arn("orders"), 1) == {"state": "restored"}
+    assert aws.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "reason"),
+    [
+        ({"valid": False, "message": "orders missing"}, {}, "says: orders missing"),
+        ({"valid": False, "message": 7}, {}, "says: not valid"),
+        ({"valid": 1}, {}, "gave an answer that is none: valid: 1"),
+        ({"again": True}, {}, "that is none"),
+        ({"again": True, "afterSeconds": True}, {}, "that is none"),
+        ({"again": False, "afterSeconds": 5}, {}, "that is none"),
+        ([{"valid": True}], {}, "that is none"),
+        ("null", {}, "that is none"),
+        ("\ud7ffnot json", {}, "that is none"),
+        ('{"valid": true, "message": "' + "x" * 10_000 + '"}', {}, "that is none"),
+        ({"errorMessage": "KeyError: 'pk'"}, {"FunctionError": "Unhandled"}, "failed: KeyError: 'pk'"),
+        ({"valid": True}, {"FunctionError": "Unhandled"}, "failed"),
+    ],
+)
+def test_what_is_no_approval_is_restored_not_validated(
+    work: Make, play: Play, services: Services, text: Any, more: Any, reason: str
+) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    replies(services, text, **more)
+    item = an_item(**SETTLING)
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "restored"}
+    assert stored(w, item)["reason"].startswith(f"restored, but not validated: {FUNCTION} ")
+    assert reason in stored(w, item)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (refused("ResourceNotFoundException", "Function not found"), "could not be called: "),
+        (refused("AccessDeniedException"), "could not be called: "),
+        (ReadTimeoutError(endpoint_url="lambda"), "gave no answer in time"),
+    ],
+)
+def test_a_function_that_cannot_be_asked_validates_nothing(
+    work: Make, play: Play, services: Services, error: Exception, reason: str
+) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    services.play("lambda", invoke=error)
+    item = an_item(**SETTLING)
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "restored"}
+    assert f"{FUNCTION} {reason}" in stored(w, item)["reason"]
+
+
+def test_a_call_that_aws_does_not_take_now_is_made_again(work: Make, play: Play, services: Services) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    services.play("lambda", invoke=refused("TooManyRequestsException"))
+    item = an_item(**SETTLING)
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "settling"}
+    assert (stored(w, item)["dueAt"], stored(w, item)["settleSends"]) == (MOMENT + 60, 3)
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(60, 60), (0, 5), (10**9, 3600)])
+def test_it_may_ask_for_more_time(work: Make, play: Play, services: Services, seconds: int, wait: int) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    replies(services, {"again": True, "afterSeconds": seconds, "message": "counting"})
+    item = an_item(**SETTLING)
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "settling"}
+    now = stored(w, item)
+    assert now["doing"] == f"{FUNCTION} asks for more time: counting"
+    assert (now["dueAt"], now["settleSends"], now["askedSince"]) == (MOMENT + wait, 0, stamp(NOW))
+
+
+def test_but_not_for_ever(work: Make, play: Play, services: Services) -> None:
+    play(Family(DONE, Validation(True, "12 items read")))
+    replies(services, {"again": True, "afterSeconds": 60})
+    item = an_item(**SETTLING, askedSince=stamp(ago(hours=6)))
+    w = work(item, **ASKING)
+    assert settle(w, table_arn("orders"), 1) == {"state": "restored"}
+    assert "asks for more time, after 6 hours" in stored(w, item)["reason"]

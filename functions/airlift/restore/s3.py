@@ -15,12 +15,16 @@ IAM actions, on arn:aws:s3:::<restored bucket>:
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 
+from airlift.errors import MetadataRefused
 from airlift.names import derived_name
+from airlift.points import is_continuous
 from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.bucket import check_bucket, delete_bucket, make_bucket
 from airlift.restore.common import assemble, resource_id, verdict
+from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +55,9 @@ class S3(Family):
     copies_source_tags = False
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
-        """Bucket and encryption. EncryptionType's default "original" would need the source's key."""
+        """Bucket, encryption, moment. EncryptionType's default "original" would need the source's key."""
         plan = assemble(self, target.metadata)
+        wished = plan.pop("RestoreTime", None) or target.options.get("restoreTime")
         key = plan.get("KMSKey") or target.options.get("kmsKeyId")
         encryption = plan.get("EncryptionType") or ("SSE-KMS" if key else "SSE-S3")
         own = {
@@ -60,7 +65,7 @@ class S3(Family):
             "EncryptionType": encryption,
             "KMSKey": key if encryption == "SSE-KMS" else None,
             "RestoreACLs": False,
-            "RestoreTime": target.options.get("restoreTime"),  # only continuous points have it, and need it
+            "RestoreTime": _restore_time(point, wished),
         }
         return assemble(self, own, plan)
 
@@ -108,3 +113,36 @@ class S3(Family):
 def _own_bucket(point: RecoveryPoint, target: Target) -> str:
     source = f"{target.options.get('bucketPrefix', '')}{resource_id(point.resource_arn)}"
     return derived_name(target, source, alphabet="a-z0-9-", longest=63, lower=True)
+
+
+def _restore_time(point: RecoveryPoint, wished: str | None) -> str | None:
+    """The moment that a continuous point is restored to, which the job needs (restoring-s3.html); None for a snapshot.
+
+    The plan may wish for an earlier one than the point was selected for, never for a later: that is not clean.
+    """
+    try:
+        moment = parse_time(wished) if wished else None
+    except ValueError as error:
+        raise MetadataRefused(
+            f"The plan's RestoreTime {wished} is no moment.", "write it like 2021-11-27T03:30:27Z, or remove it."
+        ) from error
+    latest = point.restore_time
+    if latest is None and is_continuous(point.arn):
+        raise MetadataRefused(
+            f"The continuous point of {point.resource_arn} was selected without a moment to restore it to.",
+            "set the first sign of compromise with `airlift first-sign`, then restore this bucket again.",
+        )
+    if latest is None:
+        if moment and point.created_at > moment:
+            raise _too_late(point, f"wants it as of {wished}", f"is a snapshot of {stamp(point.created_at)}")
+        return None
+    if moment and moment > latest:
+        raise _too_late(point, f"wants it as of {wished}", f"may be used up to {stamp(latest)}")
+    return f"{(moment or latest).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _too_late(point: RecoveryPoint, plan: str, this: str) -> MetadataRefused:
+    return MetadataRefused(
+        f"The point selected for {point.resource_arn} {this}; the plan {plan}.",
+        "remove the restore time from the plan's targets, or restore the bucket from an older point.",
+    )
