@@ -107,8 +107,9 @@ def failed(work: VaultWork, item: Record, code: str, message: str) -> None:
             values = fresh_attempt(item, candidate=item["candidate"] + 1)
             point = item["candidates"][item["candidate"] + 1]
             at = stamp(moment_of(point))
-            values["chosenWhy"] = f"the point before it failed ({said}); {at} is the next usable one"
-            text = f"{said} ({cause.name}); next usable point, {at}"
+            newer, older = ("newer", "older ") if moment_of(point) < moment_of(candidate_of(item)) else ("other", "")
+            values["chosenWhy"] = f"the {newer} point failed ({said}); {at} is the next {older}usable one"
+            text = f"{said} ({cause.name}); next {older}usable point, {at}"
         case "fail":
             values = {
                 "state": "failed",

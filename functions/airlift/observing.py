@@ -14,6 +14,9 @@ from airlift.runtime import logger, setting
 from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from airlift.starting import Jobs
     from airlift.vaults import VaultWork
 
@@ -23,6 +26,7 @@ _SENDS = 5
 _AT_ONCE = 20
 """Sent and not answered at one time: a clean account may run few Lambda functions at once."""
 _PERCENT_STEP = 10
+_RECENTLY = timedelta(seconds=60)
 _NO_ANSWER = Cause(
     "environment",
     "not settled",
@@ -41,6 +45,18 @@ def restore_jobs(work: VaultWork, items: list[Record]) -> Jobs:
     pages = client("backup").get_paginator("list_restore_jobs")
     listed = pages.paginate(ByCreatedAfter=since, PaginationConfig={"PageSize": 1000})
     return {job["RestoreJobId"]: job for page in listed for job in page["RestoreJobs"]}
+
+
+def is_ours(job: Mapping[str, Any]) -> bool:
+    """Whether Airlift has started the job: for this vault, another or another recovery."""
+    return bool(job.get("IamRoleArn") == setting("RESTORE_ROLE_ARN"))
+
+
+def started_by_others(jobs: Jobs, at: datetime) -> float:
+    """How many jobs a second people and programs beside Airlift have started in the last minute."""
+    recent = at - _RECENTLY
+    started = [job for job in jobs.values() if job["CreationDate"] > recent and not is_ours(job)]
+    return len(started) / _RECENTLY.total_seconds()
 
 
 def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:

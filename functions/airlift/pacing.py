@@ -1,40 +1,84 @@
-"""StartRestoreJob is paced for the whole Region by one record in which slots are reserved."""
+"""StartRestoreJob is paced for the whole Region by one record in which slots are reserved.
+
+Jobs that others start count as well: their recent pace is left to them. After a throttled call the pace is halved, and
+comes back within a minute.
+"""
 
 from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airlift.ledger import Conflict, Ledger, Update
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airlift.ledger import Record
+
 STARTS_PER_SECOND = 4.5
 """Just under AWS's 5 a second per account and Region (docs.aws.amazon.com/general/latest/gr/bk.html)."""
+SLOWEST = 0.5
+"""So many starts a second are tried however much others start or AWS throttles."""
+_RECOVERS_WITHIN = 60
+"""Seconds after which a halved pace is the full one again."""
 _TRIES = 8
 
 
-def reserve(ledger: Ledger, region: str, wanted: int, at: datetime, within_seconds: float) -> list[float]:
+class Throttled(Exception):
+    """AWS took a call as one too many; the item that was to be started is tried again."""
+
+
+def reserve(
+    ledger: Ledger, region: str, wanted: int, at: datetime, within_seconds: float, others: float = 0.0
+) -> list[float]:
     """Moments (epoch seconds) at which a job may be started: at most `wanted`, none later than `within_seconds`.
 
-    Empty if others have reserved all of that time, or write too fast for us to get a word in.
+    `others` is how many jobs a second people or programs beside Airlift start. Empty if all of that time is reserved
+    already, or other vaults' loops write too fast for us to get a word in.
     """
-    key = (f"PACE#{region}", "PACE")
     moment = at.timestamp()
     for _ in range(_TRIES):
-        record = ledger.get(key) or {}
+        record = ledger.get(_key(region)) or {}
+        pace = max(SLOWEST, _pace(record, moment) - others)
         first = max(moment, record.get("nextSlot", 0))
-        room = int((moment + within_seconds - first) * STARTS_PER_SECOND)
+        room = int((moment + within_seconds - first) * pace)
         number = min(wanted, room)
         if number <= 0:
             return []
-        after = round(first + number / STARTS_PER_SECOND, 3)
-        try:
-            ledger.write(Update(key, {"nextSlot": after}, only_if={"nextSlot": record.get("nextSlot")}, create=True))
-        except Conflict:
-            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (spreads writers, hides nothing)
-            continue
-        return [first + n / STARTS_PER_SECOND for n in range(number)]
+        if _written(ledger, region, record, nextSlot=round(first + number / pace, 3)):
+            return [first + n / pace for n in range(number)]
     return []
+
+
+def back_off(ledger: Ledger, region: str, at: datetime) -> None:
+    """A call was throttled: half as many from now on, and none in the next second."""
+    moment = at.timestamp()
+    for _ in range(_TRIES):
+        record = ledger.get(_key(region)) or {}
+        halved = max(SLOWEST, _pace(record, moment) / 2)
+        slot = max(moment + 1, record.get("nextSlot", 0))
+        if _written(ledger, region, record, nextSlot=round(slot, 3), pace=round(halved, 3), pacedAt=moment):
+            return
+
+
+def _key(region: str) -> tuple[str, str]:
+    return f"PACE#{region}", "PACE"
+
+
+def _pace(record: Record, moment: float) -> float:
+    """Starts a second: the full pace, or after a throttled call less, growing evenly."""
+    missing: float = STARTS_PER_SECOND - record.get("pace", STARTS_PER_SECOND)
+    passed: float = moment - record.get("pacedAt", moment)
+    return STARTS_PER_SECOND - missing * max(0.0, 1 - passed / _RECOVERS_WITHIN)
+
+
+def _written(ledger: Ledger, region: str, record: Record, **values: Any) -> bool:
+    """Whether nobody has reserved in between."""
+    try:
+        ledger.write(Update(_key(region), values, only_if={"nextSlot": record.get("nextSlot")}, create=True))
+    except Conflict:
+        time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (spreads writers, hides nothing)
+        return False
+    return True

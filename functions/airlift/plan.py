@@ -7,6 +7,7 @@ Written before the incident and held in AppConfig as JSON (people write it as YA
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
@@ -16,6 +17,7 @@ from airlift.arns import AccountId  # noqa: TC001 (pydantic reads it at run time
 from airlift.documents import Document, Problem, problems_of, told
 from airlift.errors import AccountNotInPlan, PlanInvalid, VaultNotInPlan
 from airlift.plan_parts import (
+    Access,
     Account,
     Allow,
     Approval,
@@ -50,9 +52,14 @@ class Plan(Document):
     """Accounts whose events are believed."""
     triggers: Triggers = Triggers()
     approval: Approval = Approval()
+    access: Access = Access()
     points: Points = Points()
     retries: Retries = Retries()
     waves: tuple[Wave, ...] = ()
+    unmatched: Literal["last", "leaveOut"] = "last"
+    """What becomes of resources that no wave matches: restored after all waves, or reported as left out."""
+    limits: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """How many restores of a resource type Airlift runs at once; AWS's own limits are kept without it."""
     exclude: tuple[Exclusion, ...] = ()
     targets: Targets = Targets()
     objectives: Objectives = Objectives()
@@ -113,6 +120,29 @@ class Plan(Document):
             return Wave.model_construct(name=UNMATCHED, match=())
         return self.waves[index]
 
+    @cached_property
+    def _before(self) -> tuple[frozenset[int], ...]:
+        return tuple(self._all_before(index) for index in range(len(self.waves) + 1))
+
+    def _all_before(self, index: int) -> frozenset[int]:
+        found: set[int] = set()
+        ahead = set(self.directly_before(index))
+        while ahead:
+            found |= ahead
+            ahead = {one for wave in ahead for one in self.directly_before(wave)} - found
+        return frozenset(found)
+
+    def directly_before(self, index: int) -> frozenset[int]:
+        """Indices of the waves that this one names, or by default follows; the implied last wave follows all."""
+        after = self.wave(index).after
+        if after is None:
+            return frozenset(range(index))
+        return frozenset(i for i, wave in enumerate(self.waves) if wave.name in after)
+
+    def before(self, index: int) -> frozenset[int]:
+        """Indices of all waves that must have ended before this one starts, through others as well."""
+        return self._before[min(index, len(self.waves))]
+
     def objectives_of(self, wave_index: int) -> Objectives:
         """The plan's objectives, with those the wave sets itself."""
         own = self.wave(wave_index).objectives.model_dump(exclude_none=True)
@@ -120,8 +150,12 @@ class Plan(Document):
 
     def excluded(self, resource_type: str, resource_arn: str, name: str | None = None) -> str | None:
         """Why the resource is left alone; None if it is restored."""
-        found = (entry for entry in self.exclude if entry.matches(resource_type, resource_arn, name))
-        return next((entry.reason for entry in found), None)
+        for entry in self.exclude:
+            if entry.matches(resource_type, resource_arn, name):
+                return entry.reason
+        if self.unmatched == "leaveOut" and self.wave_of(resource_type, resource_arn, name)[0] == len(self.waves):
+            return "in no wave of the plan"
+        return None
 
     def target(
         self,

@@ -5,15 +5,22 @@ An error keeps a plan from being deployed; a warning tells its author what it wi
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
 from airlift.arns import Arn
-from airlift.documents import Problem, problems_of
+from airlift.documents import Problem, did_you_mean, problems_of
 from airlift.plan import UNMATCHED, Plan
-from airlift.plan_check_targets import RESTORABLE, target_problems, type_problems
+from airlift.plan_check_targets import (
+    RESTORABLE,
+    lacking,
+    spoken_of,
+    target_problems,
+    type_problems,
+)
 from airlift.restore import NOT_HELD
 
 if TYPE_CHECKING:
@@ -53,9 +60,14 @@ def what_is_not_covered(plan: Plan) -> list[str]:
     return [
         *(f"{kind} start nothing." for kind, trigger in _triggers(plan).items() if not trigger),
         *(f"Left alone: {_words(entry)} ({entry.reason})." for entry in plan.exclude),
-        *(f"{kind} is named by no wave and restored last, in the wave {UNMATCHED}." for kind in unnamed),
+        *(f"{kind} is named by no wave and {_unmatched(plan)}." for kind in unnamed),
+        *(f"If the vaults hold {kind}: {lack}" for kind, lack in lacking(plan) if not spoken_of(plan, kind)),
         *(f"{kind} is not recovered: {why}." for kind, why in NOT_HELD.items()),
     ]
+
+
+def _unmatched(plan: Plan) -> str:
+    return f"restored last, in the wave {UNMATCHED}" if plan.unmatched == "last" else "left out"
 
 
 def _triggers(plan: Plan) -> dict[str, object]:
@@ -174,10 +186,38 @@ def _waves(plan: Plan) -> Iterator[Problem]:
         taken.update(kind for types in by_type_alone for kind in types)
 
 
+def _order(plan: Plan) -> Iterator[Problem]:
+    """What the waves say about each other."""
+    names = {wave.name for wave in plan.waves}
+    for i, wave in enumerate(plan.waves):
+        for j, name in enumerate(wave.after or ()):
+            if name not in names:
+                yield Problem(("waves", i, "after", j), f"No wave is called {name}.", did_you_mean(name, names))
+    order = TopologicalSorter({i: plan.directly_before(i) for i in range(len(plan.waves))})
+    try:
+        order.prepare()
+    except CycleError as error:
+        circle = [plan.wave(i).name for i in error.args[1]]
+        what = f"These waves wait for each other: {', '.join(circle)}."
+        remedy = "A wave without after follows all earlier ones; remove a name, or give after: []."
+        yield Problem(("waves", error.args[1][0], "after"), what, remedy)
+
+
+def _limits(plan: Plan) -> Iterator[Problem]:
+    for kind in plan.limits:
+        if kind not in RESTORABLE:
+            yield Problem(("limits", kind), f"Airlift restores no type {kind}.", did_you_mean(kind, RESTORABLE))
+
+
 def _matchers(plan: Plan) -> Iterator[Problem]:
     groups: list[tuple[Path, Iterable[Matcher]]] = [(("exclude",), plan.exclude)]
     for i, wave in enumerate(plan.waves):
-        groups += [(("waves", i, "match"), wave.match), (("waves", i, "priority"), wave.priority)]
+        halting = wave.halt.resources if wave.halt else None
+        groups += [
+            (("waves", i, "match"), wave.match),
+            (("waves", i, "priority"), wave.priority),
+            (("waves", i, "halt", "resources"), halting or ()),
+        ]
     for path, matchers in groups:
         for i, matcher in enumerate(matchers):
             for j, kind in enumerate(matcher.types or ()):
@@ -212,6 +252,8 @@ _RULES: tuple[Callable[[Plan], Iterable[Problem]], ...] = (
     _guard_duty,
     _alarms,
     _waves,
+    _order,
+    _limits,
     _matchers,
     target_problems,
     _policy,

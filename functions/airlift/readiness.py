@@ -19,6 +19,7 @@ from airlift.errors import (
     RequesterLacksPermission,
     VaultNotAirGapped,
 )
+from airlift.isolation import open_targets, unreadable
 from airlift.ledger import Holder, Ledger, Record, Update, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.runtime import setting
@@ -40,6 +41,7 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     plan = plan_at(recovery["planKey"])
     requester = _requester_problem()
+    network = _network(plan, holder)
     ready: list[dict[str, str]] = []
     blockers: list[AirliftError] = []
     begun = now()
@@ -52,6 +54,7 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
             warnings, blocker = ["not checked, as the checks of other vaults took too long"], None
         else:
             warnings, blocker = _check(plan, arn)
+        warnings += network
         blocker = blocker or requester
         _record(ledger, holder, recovery_id, arn, record, order, execution_name, warnings, blocker)
         if blocker:
@@ -166,6 +169,15 @@ def _team(vault: Vault) -> None:
             f"Approval team {arn} has {team.get('NumberOfApprovers')} approvers and needs {needed} approvals.",
             "have its owner add approvers.",
         )
+
+
+def _network(plan: Plan, holder: Holder) -> list[str]:
+    """Warnings about targets that are not isolated: what would be restored there is held, the rest goes on."""
+    recovery = Arn.parse(holder.execution_arn)
+    try:
+        return open_targets(plan, recovery.account, recovery.region)
+    except (ClientError, BotoCoreError) as error:
+        return [unreadable(error)]
 
 
 def _requester_problem() -> RequesterLacksPermission | None:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from airlift.items import change
 from airlift.ledger import item_key
 from airlift.selecting import open_key
+from airlift.waves import is_failure
 
 if TYPE_CHECKING:
     from airlift.vaults import VaultWork
 
 
 def follow_new_plan(work: VaultWork) -> None:
-    """Gives items the waves and priorities of the new plan, and counts anew which waves ended badly."""
+    """Gives items the waves and priorities of the new plan, and counts anew how waves have ended."""
     version = work.recovery["planVersion"]
     if work.vault.get("plannedBy") == version:
         return
     problems: Counter[str] = Counter()
+    validated: Counter[str] = Counter()
     for item in work.ledger.query(item_key(work.recovery_id, work.vault_arn, "")[0]):
         resource = item["resourceType"], item["resourceArn"]
         wave, priority = work.plan.wave_of(*resource, item.get("resourceName"))
@@ -28,9 +30,7 @@ def follow_new_plan(work: VaultWork) -> None:
             if "open" in item:
                 values["open"] = open_key(wave, priority, item["resourceArn"])
             change(work, item, values)
-        if "open" not in item and item["wanted"] and item["state"] != "validated":
-            problems[str(wave)] += 1
-    work.save(
-        plannedBy=version,
-        waveProblems=dict(problems),
-    )
+        if "open" not in item:
+            validated[str(wave)] += item["state"] == "validated"
+            problems[str(wave)] += is_failure(work.plan, item)
+    work.save(plannedBy=version, waveProblems=dict(+problems), waveRestored=dict(+validated))

@@ -26,12 +26,9 @@ Handler = Callable[[Event, Any], dict[str, Any] | None]
 
 NO_ANSWER = (exceptions.HTTPClientError, exceptions.ConnectionError)
 """botocore's errors of calls that may or may not have reached AWS."""
-_TRANSIENT = frozenset(
+THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+_TRANSIENT = THROTTLED | frozenset(
     {
-        "ThrottlingException",
-        "Throttling",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
         "ProvisionedThroughputExceededException",
         "ServiceUnavailableException",
         "ServiceUnavailable",

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airlift.items import IN_FLIGHT, LOST
+from airlift.items import IN_FLIGHT, LOST, NOT_ISOLATED
 from airlift.restore import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airlift.ledger import Record
     from airlift.plan import Plan
+    from airlift.restore.base import Family, Target
+
+_SAYS_NOTHING_OF_ITS_TYPE = (LOST.name, NOT_ISOLATED.name)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A wave whose turn it is and which waits for the operator's continue."""
+
+    wave: int
+    name: str
+    halted_by: str = ""
+    """Name of the wave whose failures hold it; empty if the plan pauses before it."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Restore jobs that run in the account beside this vault's, by resource type."""
+
+    airlift: Mapping[str, int] = field(default_factory=dict)
+    """Those of other vaults and recoveries: they count for the plan's own limits as well."""
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -21,18 +43,25 @@ class Turn:
     """What may be started now, in order, and why the rest may not."""
 
     startable: list[Record]
-    paused_before: str = ""
-    """Name of the wave that waits for the operator's continue."""
-    halted_by: str = ""
-    """Name of the wave whose failures hold all later ones."""
-    stopped_at: int | None = None
-    """Index of the wave that waits, for either reason."""
+    stops: tuple[Stop, ...] = ()
     held_types: tuple[str, ...] = ()
     """Types of which the first few failed alike."""
     limited: bool = False
-    """Whether some wait for others of their type to end."""
+    """Whether some wait for others to end, of their type or into the same target."""
     due_in: float | None = None
     """Seconds until the first item that backs off is due."""
+    confirming: bool = False
+    """Whether all wait for the operator to confirm what was selected."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether anything waits because the plan wants it."""
+        return self.confirming or any(not stop.halted_by for stop in self.stops)
+
+    @property
+    def halted(self) -> str:
+        """In words, which waves wait because of failures; empty if none."""
+        return " ".join(f"Failures in wave {s.halted_by} halt wave {s.name}." for s in self.stops if s.halted_by)
 
 
 def turn(
@@ -41,65 +70,106 @@ def turn(
     vault: Mapping[str, Any],
     passed: frozenset[int],
     moment: float,
-    elsewhere: Mapping[str, int] | None = None,
+    target_of: Callable[[Record], Target],
+    elsewhere: Elsewhere | None = None,
 ) -> Turn:
-    """The turn of the first wave that still has something to do. `passed` are waves that the operator let pass.
+    """The turn of all waves that still have something to do while none that they follow has.
 
-    `items` are the open ones in order; `vault` counts, by wave, what ended badly (`waveProblems`) and, by type,
-    what was restored (`restoredByType`); `elsewhere` counts, by type, the jobs that run in the account beside ours.
+    `items` are the open ones in order; `vault` counts, by wave, what ended well (`waveRestored`) and badly
+    (`waveProblems`) and, by type, what was restored (`restoredByType`); `passed` are waves that the operator let pass.
     """
     held_types = _held_types(plan, items, vault)
-    for wave in sorted({item["wave"] for item in items}):
-        mine = [item for item in items if item["wave"] == wave]
-        working = [item for item in mine if item["state"] in IN_FLIGHT or _may_start(item, held_types)]
-        if not working:
+    waiting = {item["wave"] for item in items if _may_start(item, held_types)}
+    working = waiting | {item["wave"] for item in items if item["state"] in IN_FLIGHT}
+    ready = {wave for wave in waiting if not working & plan.before(wave)}
+    stops = [stop for wave in sorted(ready - passed) if (stop := _stop(plan, items, vault, wave))]
+    going = ready - {stop.wave for stop in stops}
+    limits = _Limits(plan, target_of, items, elsewhere or Elsewhere())
+    startable, waits, limited = [], [], False
+    for item in items:
+        if item["state"] == "starting":
+            startable.append(item)  # its answer was lost; its place under the limits is counted already
+        elif item["wave"] not in going or not _may_start(item, held_types):
             continue
-        halted = _halted_by(plan, items, vault, wave, passed)
-        if halted:
-            return Turn([], halted_by=halted, stopped_at=wave, held_types=held_types)
-        if plan.wave(wave).pause_before and wave not in passed:
-            return Turn([], paused_before=plan.wave(wave).name, stopped_at=wave)
-        return _of_wave(mine, held_types, moment, elsewhere or {})
-    return Turn([], held_types=held_types)
+        elif item.get("dueAt", 0) > moment:
+            waits.append(item["dueAt"] - moment)
+        elif limits.leave_room(item):
+            limits.count(item)
+            startable.append(item)
+        else:
+            limited = True
+    return Turn(startable, tuple(stops), held_types, limited, min(waits, default=None))
+
+
+def is_failure(plan: Plan, item: Record) -> bool:
+    """Whether an item that is held or has its outcome counts as a failure of its wave, by the wave's halt rule."""
+    halt = plan.wave(item["wave"]).halt
+    resource = item["resourceType"], item["resourceArn"], item.get("resourceName")
+    return item["wanted"] and item["state"] != "validated" and (halt is None or halt.counts(*resource))
 
 
 def _may_start(item: Record, held_types: tuple[str, ...]) -> bool:
     return bool(item["state"] == "waiting" and item["resourceType"] not in held_types)
 
 
-def _halted_by(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: int, passed: frozenset[int]) -> str:
-    if wave in passed:
-        return ""
-    problems = Counter({int(w): n for w, n in vault.get("waveProblems", {}).items()})
-    problems.update(item["wave"] for item in items if item["state"] == "held")
-    return next(
-        (plan.wave(w).name for w in sorted(problems) if w < wave and plan.wave(w).on_failure == "halt"),
-        "",
-    )
+def _stop(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: int) -> Stop | None:
+    """Why the wave waits for the operator, if it does."""
+    halting = next((w for w in sorted(plan.before(wave)) if _halts(plan, items, vault, w)), None)
+    if halting is not None:
+        return Stop(wave, plan.wave(wave).name, plan.wave(halting).name)
+    return Stop(wave, plan.wave(wave).name) if plan.wave(wave).pause_before else None
 
 
-def _of_wave(items: list[Record], held_types: tuple[str, ...], moment: float, elsewhere: Mapping[str, int]) -> Turn:
-    flying = Counter(item["resourceType"] for item in items if item["state"] in ("starting", "running"))
-    flying.update(elsewhere)
-    startable, waits, limited = [], [], False
-    for item in items:
+def _halts(plan: Plan, items: list[Record], vault: Mapping[str, Any], wave: int) -> bool:
+    """Whether the wave has failed by its halt rule."""
+    halt = plan.wave(wave).halt
+    if halt is None:
+        return False
+    mine = [item for item in items if item["wave"] == wave]
+    closed = vault.get("waveProblems", {}).get(str(wave), 0)
+    wanted = closed + vault.get("waveRestored", {}).get(str(wave), 0) + len(mine)
+    return halt.met(closed + sum(item["state"] == "held" and is_failure(plan, item) for item in mine), wanted)
+
+
+class _Limits:
+    """How many more may run: of a type by AWS's quotas and by the plan, and one at a time into some targets."""
+
+    def __init__(
+        self, plan: Plan, target_of: Callable[[Record], Target], items: list[Record], elsewhere: Elsewhere
+    ) -> None:
+        self._limits = plan.limits
+        self._target_of = target_of
+        self._types: Counter[str] = Counter(elsewhere.airlift)
+        self._families: Counter[Family | None] = Counter()
+        self._places: set[str] = set()
+        for jobs in (elsewhere.airlift, elsewhere.others):
+            for kind, number in jobs.items():
+                self._families[family_of(kind)] += number
+        for item in items:
+            if item["state"] in ("starting", "running"):
+                self.count(item)
+
+    def leave_room(self, item: Record) -> bool:
+        """Whether one more such restore may run."""
         kind = item["resourceType"]
-        if item["state"] == "starting":
-            startable.append(item)  # its answer was lost; its place under the limit is counted already
-            continue
-        if not _may_start(item, held_types):
-            continue
-        if item.get("dueAt", 0) > moment:
-            waits.append(item["dueAt"] - moment)
-            continue
         family = family_of(kind)
-        limit = family.concurrent_restores if family else None
-        if limit is None or flying[kind] < limit:
-            flying[kind] += 1
-            startable.append(item)
-        else:
-            limited = True
-    return Turn(startable, held_types=held_types, limited=limited, due_in=min(waits, default=None))
+        quota = family.concurrent_restores if family else None
+        return (
+            self._types[kind] < self._limits.get(kind, float("inf"))
+            and (quota is None or self._families[family] < quota)
+            and self._place(item) not in self._places
+        )
+
+    def count(self, item: Record) -> None:
+        """One more such restore runs."""
+        self._types[item["resourceType"]] += 1
+        self._families[family_of(item["resourceType"])] += 1
+        if place := self._place(item):
+            self._places.add(place)
+
+    def _place(self, item: Record) -> str | None:
+        family = family_of(item["resourceType"])
+        return family.exclusive(self._target_of(item)) if family else None
 
 
 def _held_types(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,7 +179,7 @@ def _held_types(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> tu
         (item["resourceType"], item.get("heldClass", ""))
         for item in items
         if item["state"] == "held" and item.get("heldFrom") in (None, "waiting", "starting", "running")
-        if item.get("heldClass") != LOST.name
+        if item.get("heldClass") not in _SAYS_NOTHING_OF_ITS_TYPE
     )
     alive = {item["resourceType"] for item in items if item["state"] in ("running", "settling")}
     restored = vault.get("restoredByType", {})

@@ -157,10 +157,10 @@ def published(topics: Service, topic: str = "people") -> list[dict[str, Any]]:
     return [request for request in topics.requests("publish") if request["TopicArn"].endswith(topic)]
 
 
-def refused(code: str, message: str = "", status: int = 400) -> ClientError:
+def refused(code: str, message: str = "", status: int = 400, operation: str = "Operation") -> ClientError:
     """What boto3 raises for an error of AWS."""
     answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "Operation")
+    return ClientError(answer, operation)
 
 
 class Service:

@@ -11,7 +11,7 @@ from airlift.errors import OperatorNeeded, ResourcesNotRestored, VaultAccessRevo
 from airlift.ledger import Update
 from airlift.values import stamp
 
-from tests.unit.domain import EXECUTION, NOW, RECOVERY_ID, ago, an_item, refused, stored, texts
+from tests.unit.domain import EXECUTION, NOW, RECOVERY_ID, REGION, ago, an_item, refused, stored, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Make = Callable[..., VaultWork]
 
 RUNNING: dict[str, Any] = {"state": "running", "jobId": "job-0", "startedAt": stamp(ago(minutes=2))}
+SECOND = timedelta(seconds=1)
 HELD: dict[str, Any] = {
     "state": "held",
     "heldIn": EXECUTION,
@@ -32,7 +33,7 @@ HELD: dict[str, Any] = {
     "reason": "no key",
 }
 HALT = [
-    {"name": "tables", "match": [{"names": ["none"]}], "onFailure": "halt"},
+    {"name": "tables", "match": [{"names": ["none"]}], "halt": {"any": True}},
     {"name": "rest", "match": [{"types": ["DynamoDB"]}]},
 ]
 PAUSED: dict[str, Any] = {"wave": 0, "waveName": "tables"}
@@ -70,7 +71,7 @@ def test_no_more_is_started_than_the_pace_allows_and_the_rest_follows_at_once(
 ) -> None:
     items = [an_item(resourceArn=f"arn:aws:s3:::b{n:02}", resourceType="S3") for n in range(12)]
     w = work(*items)
-    monkeypatch.setattr("airlift.vaults._TURN", timedelta(seconds=2))
+    monkeypatch.setattr("airlift.vaults.VaultWork.seconds_left", lambda _: 2)
     started: list[str] = []
     monkeypatch.setattr("airlift.advancing.start", lambda _work, item, *_: started.append(item["resourceArn"]))
     assert advance_restores(w) == {"next": "wait", "waitSeconds": 0}
@@ -110,9 +111,13 @@ def test_a_pause_waits_in_the_loop_until_the_operator_continues_after_it_began(w
     w = work(item, waves=PAUSE)
     assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
     vault = stored(w, w.vault)
-    assert (vault["waitingFor"], vault["pausedWave"], vault["waitingSince"]) == ("continue", "tables", stamp(NOW))
+    assert (vault["waitingFor"], vault["pausedWaves"], vault["waitingSince"]) == (
+        "continue",
+        {"tables": stamp(NOW)},
+        stamp(NOW),
+    )
     assert "airlift continue" in texts(w.ledger, "paused")[0]
-    paused = {"pausedWave": "tables", "waitingSince": stamp(ago(minutes=10))}
+    paused = {"pausedWaves": {"tables": stamp(ago(minutes=10))}, "waitingSince": stamp(ago(minutes=10))}
     for continued in (
         {},
         {"continuedAt": stamp(ago(minutes=11))},
@@ -131,7 +136,7 @@ def test_a_pause_waits_in_the_loop_until_the_operator_continues_after_it_began(w
 def test_a_halted_wave_ends_with_the_operator_who_may_let_it_pass(work: Make, backup: Service) -> None:
     item = an_item(wave=1, waveName="rest")
     w = work(item, vault={"waveProblems": {"0": 1}}, waves=HALT)
-    with pytest.raises(OperatorNeeded, match="Wave tables halts the later ones"):
+    with pytest.raises(OperatorNeeded, match="Failures in wave tables halt wave rest"):
         advance_restores(w)
     w.ledger.write(Update((w.recovery["pk"], w.recovery["sk"]), {"continuedAt": "2026-11-24T08:00:00.001Z"}))
     w.recovery = stored(w, w.recovery)
@@ -207,8 +212,48 @@ def test_a_types_quota_is_the_accounts_and_our_own_jobs_count_once(
     work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch, job: Any, state: str
 ) -> None:
     monkeypatch.setattr("airlift.restore.dynamodb.DynamoDb.concurrent_restores", 2)
-    backup.answers["list_restore_jobs"] = {"RestoreJobs": [{"ResourceType": "DynamoDB"} | job]}
+    backup.answers["list_restore_jobs"] = {
+        "RestoreJobs": [{"ResourceType": "DynamoDB", "CreationDate": ago(hours=1)} | job]
+    }
     running, waiting = an_item("a", **RUNNING), an_item("b")
     w = work(running, waiting)
     advance_restores(w)
     assert stored(w, waiting)["state"] == state
+
+
+def test_others_that_start_jobs_and_a_throttled_call_slow_us_down_and_nobody_is_told(
+    work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots: list[float] = []
+    monkeypatch.setattr("airlift.advancing.time.sleep", slots.append)
+    theirs = {"Status": "RUNNING", "ResourceType": "RDS", "CreationDate": ago(seconds=50), "IamRoleArn": "theirs"}
+    backup.answers["list_restore_jobs"] = {"RestoreJobs": [{"RestoreJobId": f"{n}"} | theirs for n in range(150)]}
+    items = [an_item(n) for n in "abcd"]
+    w = work(*items)
+    advance_restores(w)
+    assert slots == [0, 0.5, 1, 1.5]  # 4.5 a second, less the 150 a minute of others
+    backup.answers["start_restore_job"] = refused("ThrottlingException", operation="StartRestoreJob")
+    items = [an_item(n) for n in "efgh"]
+    w = work(*items)
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    assert [stored(w, item)["state"] for item in items] == ["starting", "waiting", "waiting", "waiting"]
+    assert stored(w, {"pk": f"PACE#{REGION}", "sk": "PACE"})["pace"] == 2.25
+    assert len(texts(w.ledger)) == 4  # of the starts before
+
+
+def test_several_waves_under_way_at_once_wait_and_are_let_pass_each_by_its_name(work: Make, backup: Service) -> None:
+    waves = [{"name": n, "match": [{"names": [n]}], "after": [], "pauseBefore": n != "a"} for n in "abc"]
+    items = [an_item(n, wave="abc".index(n), waveName=n) for n in "abc"]
+    w = work(*items, waves=waves)
+    advance_restores(w)
+    vault = stored(w, w.vault)
+    assert vault["pausedWaves"] == {"b": stamp(NOW), "c": stamp(NOW)}
+    assert len(texts(w.ledger, "paused")) == 2
+    w.ledger.write(
+        Update((w.recovery["pk"], w.recovery["sk"]), {"continuedAt": stamp(NOW + SECOND), "continuedWave": "c"})
+    )
+    w.recovery = stored(w, w.recovery)
+    advance_restores(w)
+    assert [stored(w, item)["state"] for item in items] == ["running", "waiting", "running"]
+    vault = stored(w, w.vault)
+    assert (vault["pausedWaves"], vault["passedWaves"]) == ({"b": stamp(NOW)}, ["c"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airlift.ledger import Ledger, Put, keyed
-from airlift.pacing import STARTS_PER_SECOND, reserve
+from airlift.pacing import SLOWEST, STARTS_PER_SECOND, back_off, reserve
 
 from tests.unit.domain import NOW, REGION
 
@@ -85,3 +86,24 @@ def test_who_never_gets_a_word_in_starts_nothing(ledger: Ledger, monkeypatch: py
     meddled = Meddled(ledger, 100)
     assert reserve(meddled, REGION, 1, NOW, 500) == []
     assert (ledger.get(KEY) or {})["nextSlot"] == START + 100 - meddled.times
+
+
+def gaps(slots: list[float]) -> set[float]:
+    return {round(later - sooner, 2) for sooner, later in pairwise(slots)}
+
+
+def test_the_pace_of_others_is_left_to_them_but_some_starts_are_always_tried(ledger: Ledger) -> None:
+    assert gaps(reserve(ledger, REGION, 5, NOW, 50, others=2.5)) == {0.5}
+    assert gaps(reserve(ledger, REGION, 5, NOW + timedelta(minutes=5), 50, others=9)) == {1 / SLOWEST}
+
+
+def test_a_throttled_call_halves_the_pace_which_comes_back_within_a_minute(ledger: Ledger) -> None:
+    back_off(ledger, REGION, NOW)
+    slots = reserve(ledger, REGION, 5, NOW, 50)
+    assert slots[0] == START + 1
+    assert gaps(slots) == {round(2 / STARTS_PER_SECOND, 2)}
+    assert gaps(reserve(ledger, REGION, 2, NOW + timedelta(seconds=30), 50)) == {round(1 / 3.375, 2)}
+    assert gaps(reserve(ledger, REGION, 2, NOW + timedelta(minutes=2), 50)) == {round(1 / STARTS_PER_SECOND, 2)}
+    for _ in range(9):
+        back_off(ledger, REGION, NOW + timedelta(minutes=3))
+    assert (ledger.get(KEY) or {})["pace"] == SLOWEST

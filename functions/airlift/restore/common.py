@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import Family, RecoveryPoint, Target
 
-OPTIONS = frozenset({"copySourceTags", "tags", "validationFunction"})
+OPTIONS = frozenset({"copySourceTags", "openNetworkReason", "tags", "validationFunction"})
 """Options that every type takes; what they do is told in `airlift.plan_parts.Settings`."""
 VALIDATION_FUNCTION = re.compile(r"airlift-validate-[a-zA-Z0-9_-]{1,47}")
 """Names that the option `validationFunction` takes: settle_restore may invoke functions of this prefix only."""

@@ -1,0 +1,227 @@
+"""Whether what is restored can reach anything: restored things start in quarantine, so their network must lead nowhere.
+
+A security group is open if it lets traffic out to anywhere, a subnet if its route table leads to the internet or has a
+default route. The network is looked at whole, with a constant number of calls, each time something is to be started.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from airlift.aws import client
+from airlift.items import NOT_ISOLATED, hold
+from airlift.ledger import Conflict
+from airlift.restore import FAMILIES, family_of
+from airlift.runtime import NO_ANSWER, is_transient, logger
+from airlift.starting import target_of
+from airlift.timeline import entry
+from airlift.values import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airlift.ledger import Record
+    from airlift.plan import Plan
+    from airlift.restore.base import Clients, Target
+    from airlift.vaults import VaultWork
+
+REASON = "openNetworkReason"
+"""The option of the plan's targets with which restoring into an open network is meant, and why."""
+_IDS = re.compile(r"\b(?:sg|subnet)-[0-9a-f]+\b")
+_SUBNET_GROUP = "dbsubnetgroupname"
+_ANYWHERE = ("0.0.0.0/0", "::/0")
+# Members of a route (API_Route.html) that lead to the internet, wherever the route begins.
+_INTERNET = {
+    "NatGatewayId": "NAT gateway",
+    "EgressOnlyInternetGatewayId": "egress-only internet gateway",
+    "CarrierGatewayId": "carrier gateway",
+}
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a restore's settings name: ids of security groups and subnets, and names of DB subnet groups."""
+
+    ids: frozenset[str] = frozenset()
+    subnet_groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Network:
+    """Security groups and subnets as they stand."""
+
+    open: Mapping[str, str] = field(default_factory=dict)
+    """In words what lets traffic out, by id."""
+    default_groups: Mapping[str, str] = field(default_factory=dict)
+    """The default security group of each subnet's VPC, by the subnet's id."""
+    subnet_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Ids of a DB subnet group's subnets, by its name."""
+
+    def leaks(self, places: Places) -> str:
+        """In words what lets traffic out of these places; empty if nothing does.
+
+        Where the settings name no security group AWS takes the VPC's default one.
+        """
+        ids = places.ids.union(*(self.subnet_groups.get(name, frozenset()) for name in places.subnet_groups))
+        if not any(one.startswith("sg-") for one in ids):
+            ids |= {self.default_groups[one] for one in ids if one in self.default_groups}
+        return "; ".join(self.open[one] for one in sorted(ids) if one in self.open)
+
+
+def places_of(resource_type: str, target: Target) -> Places:
+    """The places that a restore with these settings uses: only options that the type's family reads count."""
+    family = family_of(resource_type)
+    read = {key: value for key, value in target.options.items() if family and key in family.option_keys}
+    groups = (value for key, value in target.metadata.items() if key.lower() == _SUBNET_GROUP)
+    return Places(frozenset(_IDS.findall(json.dumps([read, dict(target.metadata)]))), frozenset(groups))
+
+
+def look(clients: Clients, places: Iterable[Places]) -> Network:
+    """The network that these places lie in. Asks for nothing if they name none.
+
+    Raises botocore's errors if the network can't be read.
+    """
+    named = list(places)
+    if not any(one.ids or one.subnet_groups for one in named):
+        return Network()
+    ec2 = clients("ec2")
+    groups = _all(ec2, "describe_security_groups", "SecurityGroups")
+    vpcs = {one["SubnetId"]: one["VpcId"] for one in _all(ec2, "describe_subnets", "Subnets")}
+    tables = _all(ec2, "describe_route_tables", "RouteTables")
+    subnet_groups = {}
+    if any(one.subnet_groups for one in named):
+        listed = _all(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
+        subnet_groups = {
+            one["DBSubnetGroupName"]: frozenset(subnet["SubnetIdentifier"] for subnet in one["Subnets"])
+            for one in listed
+        }
+    defaults = {one["VpcId"]: one["GroupId"] for one in groups if one["GroupName"] == "default" and "VpcId" in one}
+    return Network(
+        {**dict(_open_groups(groups)), **dict(_open_subnets(vpcs, tables))},
+        {subnet: defaults[vpc] for subnet, vpc in vpcs.items() if vpc in defaults},
+        subnet_groups,
+    )
+
+
+def isolated(work: VaultWork, items: list[Record]) -> list[Record]:
+    """Those of the items about to be started that may be; holds those whose network is open without the plan's word.
+
+    What can't be looked at is no reason to hold anything: it is told once per execution.
+    """
+    targets = [(item, target_of(work, item)) for item in items if item["state"] == "waiting"]
+    places = {item["resourceArn"]: places_of(item["resourceType"], target) for item, target in targets}
+    try:
+        network = look(client, places.values())
+    except (ClientError, *NO_ANSWER) as error:
+        if is_transient(error):
+            raise
+        _not_looked_at(work, error)
+        return items
+    open_ = {
+        item["resourceArn"]: leak
+        for item, target in targets
+        if not target.options.get(REASON) and (leak := network.leaks(places[item["resourceArn"]]))
+    }
+    for item in items:
+        if item["resourceArn"] in open_ and work.seconds_left():
+            try:
+                hold(work, item, open_[item["resourceArn"]], NOT_ISOLATED, item["attempts"])
+            except Conflict:
+                logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
+    return [item for item in items if item["resourceArn"] not in open_]
+
+
+def _not_looked_at(work: VaultWork, error: Exception) -> None:
+    if work.vault.get("networkUnknownTo") != work.holder.execution_arn:
+        text = f"Warning: {unreadable(error)}"
+        work.ledger.write(
+            work.update(networkUnknownTo=work.holder.execution_arn),
+            entry(work.recovery_id, now(), "network", text, vault=work.vault_arn),
+            holder=work.holder,
+        )
+        work.vault["networkUnknownTo"] = work.holder.execution_arn
+
+
+def unreadable(error: Exception) -> str:
+    """The warning that the network can't be looked at."""
+    return f"whether the targets' network is isolated can't be checked ({error})"
+
+
+def open_targets(plan: Plan, account: str, region: str) -> list[str]:
+    """What the plan's targets name that is open, in words, for whoever reads before people vote.
+
+    Raises botocore's errors if the network can't be read.
+    """
+    targets = [
+        (kind, plan.target(kind, arn, recovery_id="", account=account, region=region, attempt=1))
+        for arn in ("", *(entry.arn for entry in plan.targets.resources))
+        for family in FAMILIES
+        for kind in family.resource_types
+    ]
+    network = look(client, [places_of(*one) for one in targets])
+    found: dict[str, list[str]] = {}
+    for kind, target in targets:
+        if leak := network.leaks(places_of(kind, target)):
+            reason = target.options.get(REASON)
+            what = f"allowed by the plan: {reason}" if reason else f"held back ({NOT_ISOLATED.name})"
+            kinds = found.setdefault(f"{leak}: what is restored there is {what}", [])
+            if kind not in kinds:
+                kinds.append(kind)
+    return [f"{text} ({', '.join(kinds)})" for text, kinds in found.items()]
+
+
+def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
+    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]
+
+
+def _open_groups(groups: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for group in groups:
+        reached = [cidr for rule in group.get("IpPermissionsEgress", []) for cidr in _destinations(rule)]
+        if anywhere := _anywhere(reached):
+            yield group["GroupId"], f"security group {group['GroupId']} lets traffic out to {anywhere}"
+
+
+def _destinations(rule: Mapping[str, Any]) -> list[str]:
+    four = [one["CidrIp"] for one in rule.get("IpRanges", [])]
+    return four + [one["CidrIpv6"] for one in rule.get("Ipv6Ranges", [])]
+
+
+def _anywhere(cidrs: Iterable[str]) -> str:
+    """The whole address space, if these ranges together are all of it (0.0.0.0/1 and 128.0.0.0/1, for example)."""
+    texts = list(cidrs)
+    four = collapse_addresses(IPv4Network(text) for text in texts if ":" not in text)
+    six = collapse_addresses(IPv6Network(text) for text in texts if ":" in text)
+    return next((text for text in map(str, (*four, *six)) if text in _ANYWHERE), "")
+
+
+def _open_subnets(vpcs: Mapping[str, str], tables: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A subnet without a route table of its own uses its VPC's main one."""
+    main, own = {}, {}
+    for table in tables:
+        for association in table.get("Associations", []):
+            if "SubnetId" in association:
+                own[association["SubnetId"]] = table
+            elif association.get("Main"):
+                main[table["VpcId"]] = table
+    for subnet, vpc in vpcs.items():
+        table = own.get(subnet) or main.get(vpc, {})
+        if way := next(filter(None, map(_way_out, table.get("Routes", []))), ""):
+            yield subnet, f"subnet {subnet} routes to {way}"
+
+
+def _way_out(route: Mapping[str, Any]) -> str:
+    """Where the route leads out to; empty if it doesn't. A blackhole counts: it leads out once its target is back."""
+    for member, words in _INTERNET.items():
+        if route.get(member):
+            return f"{words} {route[member]}"
+    gateway = route.get("GatewayId", "")
+    if gateway.startswith("igw-"):
+        return f"internet gateway {gateway}"
+    destination = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
+    return f"{destination}, beyond its VPC" if destination in _ANYWHERE else ""
