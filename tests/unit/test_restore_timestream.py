@@ -56,7 +56,7 @@ def test_tables_of_two_databases_never_get_one_name() -> None:
 def test_a_shorter_retention_would_lose_data(days: str) -> None:
     with pytest.raises(MetadataRefused, match="data would be lost"):
         FAMILY.metadata(POINT, a_target(metadata={"magneticStoreRetentionPeriodInDays": days}, database="recovered"))
-    longer = a_target(metadata={"magneticStoreRetentionPeriodInDays": 3650}, database="recovered")
+    longer = a_target(metadata={"magneticStoreRetentionPeriodInDays": "3650"}, database="recovered")
     assert FAMILY.metadata(POINT, longer)["MagneticStoreRetentionPeriodInDays"] == "3650"
 
 
