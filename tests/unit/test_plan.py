@@ -104,7 +104,7 @@ def test_wave_and_priority(kind: str, arn: str, name: str | None, expected: tupl
 def test_the_implied_wave_and_objectives_by_wave() -> None:
     plan = Plan.from_document(PLAN)
     assert [plan.wave(i).name for i in range(3)] == ["tables", "buckets", UNMATCHED]
-    assert (plan.wave(2).on_failure, plan.wave(2).pause_before) == ("continue", False)
+    assert (plan.wave(2).halt, plan.wave(2).pause_before) == (None, False)
     assert (plan.objectives_of(0).rto_minutes, plan.objectives_of(0).rpo_minutes) == (60, 1440)
     assert (plan.objectives_of(1).rto_minutes, plan.objectives_of(1).rpo_minutes) == (10, 1440)
     assert plan.objectives_of(2) == plan.objectives
