@@ -41,7 +41,7 @@ def nested(kind: str, source: str, number: int) -> RecoveryPoint:
 
 
 DISK, FILES = nested("EBS", VOLUME, 1), nested("S3", BUCKET, 2)
-COMPOSITE = replace(POINT, nested=(DISK, FILES))
+COMPOSITE = replace(POINT, nested=(nested("EKS", POINT.resource_arn, 0), DISK, FILES))
 ZONES: dict[str, Any] = {"availabilityZones": [f"{REGION}a"]}
 NEW: dict[str, Any] = {
     "newCluster": "true",
@@ -97,6 +97,7 @@ def test_a_cluster_encrypted_under_a_key_of_its_account_needs_another() -> None:
 def test_nested_points_have_the_metadata_of_their_own_types_as_text() -> None:
     metadata = FAMILY.metadata(COMPOSITE, a_target(metadata={"namespaces": '["shop"]'}, clusterName="spare", **ZONES))
     jobs = json.loads(metadata["nestedRestoreJobs"])
+    assert list(jobs) == [DISK.arn, FILES.arn]
     assert json.loads(jobs[DISK.arn]) == {"availabilityZone": f"{REGION}a", "encrypted": "true"}
     assert json.loads(jobs[FILES.arn])["DestinationBucketName"] == f"shop-uploads-{RECOVERY_ID}-1"
     only = FAMILY.metadata(

@@ -125,7 +125,7 @@ def test_intelligent_tiering_has_no_capacity() -> None:
 def test_settings_inside_the_configuration_are_merged_without_regard_to_case_and_checked() -> None:
     plan = {
         "lustreconfiguration": '{"PERUNITSTORAGETHROUGHPUT":100,"AutomaticBackupRetentionDays":7}',
-        "WindowsConfiguration": '{"Aliases":["files.example.com"]}',
+        "WindowsConfiguration": '{"PreferredSubnetId":"subnet-0c"}',
         "Name": "for_volumes_only",
     }
     metadata = FAMILY.metadata(LUSTRE, a_target(metadata=plan, subnetIds=SUBNETS))

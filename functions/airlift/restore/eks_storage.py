@@ -43,6 +43,8 @@ def nested_jobs(point: RecoveryPoint, target: Target, plan: str | None) -> dict[
         return {arn: json.dumps(metadata, separators=(",", ":")) for arn, metadata in _sent(plan).items()}
     jobs = {}
     for child in point.nested:
+        if child.resource_type == point.resource_type:  # the cluster's own state, the parent's twin (eks-backups.html)
+            continue
         family = _FAMILIES.get(child.resource_type)
         if family is None:
             raise MetadataRefused(

@@ -55,8 +55,7 @@ WINDOWS = Kind(
     title="FSx for Windows File Server",
     configuration="WindowsConfiguration",
     from_backup=frozenset({"DeploymentType", "ThroughputCapacity"}),
-    settings=_SCHEDULE
-    | {"ActiveDirectoryId", "Aliases", "AuditLogConfiguration", "DiskIopsConfiguration", "PreferredSubnetId"},
+    settings=_SCHEDULE | {"ActiveDirectoryId", "PreferredSubnetId"},
     options={"ActiveDirectoryId": "activeDirectoryId"},
     required=("ActiveDirectoryId", "ThroughputCapacity"),
     deletion={"WindowsConfiguration": {"SkipFinalBackup": True}},
@@ -75,16 +74,14 @@ LUSTRE = Kind(
             "ThroughputCapacity",
         }
     ),
-    settings=_SCHEDULE | {"LogConfiguration", "RootSquashConfiguration"},
+    settings=_SCHEDULE | {"LogConfiguration"},
 )
 ONTAP = Kind(
     name="ONTAP",
     title="FSx for NetApp ONTAP",
     configuration="OntapConfiguration",
     from_backup=frozenset({"securityStyle", "sizeInMegabytes", "storageEfficiencyEnabled", "tieringPolicy"}),
-    settings=frozenset(
-        {"copyTagsToBackups", "junctionPath", "ontapVolumeType", "snapshotPolicy", "storageVirtualMachineId"}
-    ),
+    settings=frozenset({"junctionPath", "ontapVolumeType", "snapshotPolicy", "storageVirtualMachineId"}),
     options={"storageVirtualMachineId": "storageVirtualMachineId"},
     required=("storageVirtualMachineId", "sizeInMegabytes"),
     deletion={"OntapConfiguration": {"SkipFinalBackup": True}},
@@ -94,7 +91,7 @@ OPENZFS = Kind(
     title="FSx for OpenZFS",
     configuration="OpenZFSConfiguration",
     from_backup=frozenset({"DeploymentType", "DiskIopsConfiguration", "ReadCacheConfiguration", "ThroughputCapacity"}),
-    settings=_SCHEDULE | {"CopyTagsToVolumes"},
+    settings=_SCHEDULE,
     required=("DeploymentType", "ThroughputCapacity"),
     deletion={
         "OpenZFSConfiguration": {"SkipFinalBackup": True, "Options": ["DELETE_CHILD_VOLUMES_AND_SNAPSHOTS"]},
@@ -127,7 +124,10 @@ def kind_of(point: RecoveryPoint, backup: Mapping[str, str], target: Target) -> 
 
 
 def from_backup(kind: Kind, backup: Mapping[str, str]) -> dict[str, Any]:
-    """Settings that the restored one keeps. Raises `MetadataRefused` for what no restore job can bring back."""
+    """Settings that the restored one keeps. Raises `MetadataRefused` for what no restore job can bring back.
+
+    That a point tells its self-managed directory as FSx's API does is inferred.
+    """
     text = backup.get(kind.configuration.lower())
     if kind is WINDOWS and kept(text, ["SelfManagedActiveDirectoryConfiguration"]):
         raise MetadataRefused(
