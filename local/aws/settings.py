@@ -30,6 +30,11 @@ RATES: dict[str, float] = {
 """AWS Backup's calls a second, per account and Region (general/latest/gr/bk.html)."""
 
 
+def the_same(moment: float) -> float:
+    """Both clocks go alike."""
+    return moment
+
+
 def ten_minutes(_resource_type: str, _size: int) -> float:
     """How long a restore takes unless the embedding says otherwise, in seconds."""
     return 600.0
@@ -44,7 +49,9 @@ class Settings:
     `session_creating_seconds`: until approvers get their mail; `events_period`: AWS sends Backup's events in
     batches every 5 minutes (devguide/eventbridge.html). `rates` and `total_rate` are calls a second per account and
     Region. `missing_vault_code`: AWS documents ResourceNotFoundException for a vault that isn't there, and clients
-    have met AccessDeniedException. `seed` makes every id repeatable.
+    have met AccessDeniedException. `scan_results_visible`: whether a restore-access vault shows the results of malware
+    scans that its source's owner made (undocumented). `emulator_time`: a moment of the emulator's clock as Backup's
+    clock has it, in epoch seconds. `seed` makes every id repeatable.
     """
 
     restore_seconds: Callable[[str, int], float] = ten_minutes
@@ -56,6 +63,8 @@ class Settings:
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
     total_rate: float = 50.0
     missing_vault_code: str = "ResourceNotFoundException"
+    scan_results_visible: bool = True
+    emulator_time: Callable[[float], float] = the_same
     organizations: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(STORY_ORGANIZATIONS))
     seed: int | None = None
 

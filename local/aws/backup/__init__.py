@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.aws.backup.access import Access
+from local.aws.backup.continuous import Schedule
 from local.aws.backup.events import Events
 from local.aws.backup.plans import Plans
 from local.aws.backup.points import Points
@@ -16,26 +17,27 @@ from local.aws.backup.vaults import Vaults
 from local.aws.wire import Caller, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.aws.context import Context
     from local.aws.model import Params
     from local.aws.mpa import Mpa
 
 
 class Backup:
-    """The service, for every account and Region."""
+    """The service, for every account and Region; `schedule` and `points` have doors."""
 
     def __init__(self, context: Context, mpa: Mpa) -> None:
         state, events = State(context), Events(context)
-        vaults = Vaults(state, events)
-        parts = (
-            vaults,
-            Access(state, vaults, mpa),
-            Plans(state),
-            Points(state),
-            Protect(state, events),
-            Restores(state, events),
-        )
-        self.service = Service(parts, _resources, Rates(context).admit)
+        vaults, plans, protect = Vaults(state, events), Plans(state), Protect(state, events)
+        self.points, self.schedule = Points(state), Schedule(state, plans, protect)
+        parts = (vaults, Access(state, vaults, mpa), plans, self.points, protect, Restores(state, events))
+        self._state = state
+        self.service = Service(parts, _resources, Rates(context).admit, self._tags)
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        vault = self._state.vaults.get(arn)
+        return dict(vault.tags) if vault else {}
 
 
 def _resources(caller: Caller, operation: str, params: Params) -> tuple[str, ...]:

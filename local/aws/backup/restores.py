@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from local.aws.backup import composite
 from local.aws.backup.jobs import select
@@ -13,6 +14,7 @@ from local.aws.backup.restore_jobs import PENDING_SHARE, RestoreJob, described, 
 from local.aws.backup.roles import check_role
 from local.aws.backup.types import FAMILIES
 from local.aws.backup.types.base import RestoreProblem, Target, canonical, missing_keys
+from local.aws.backup.types.s3 import restore_time
 from local.aws.context import page
 from local.aws.errors import AwsError, invalid_parameter, not_found
 from local.aws.model import Params, iso
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from local.aws.backup.events import Events
     from local.aws.backup.state import Point, State, Vault
     from local.aws.wire import Caller
+
+RESTORED_AS = {"Storage Gateway": "EBS"}
+"""A gateway's volume can come back as a volume of EBS; what a restore job of one is then called is inferred."""
 
 REFUSE_UNKNOWN = ("DSQL",)
 """Types whose calls are refused, where other types' jobs fail, for a metadata key that they don't know."""
@@ -51,9 +56,12 @@ class Restores:
         if "IamRoleArn" not in params:
             raise AwsError("MissingParameterValueException", "IamRoleArn is required.")
         check_role(self._state.context, caller, params["IamRoleArn"])
-        if params.get("ResourceType", point.resource_type) != point.resource_type:
+        if params.get("ResourceType", point.resource_type) not in (
+            point.resource_type,
+            RESTORED_AS.get(point.resource_type),
+        ):
             raise invalid_parameter(f"{point.arn} is of type {point.resource_type}.")
-        if point.status != "COMPLETED":
+        if point.status not in ("COMPLETED", "AVAILABLE", "STOPPED"):
             raise invalid_parameter(f"{point.arn} is {point.status}.")
         if point.parent and not point.member:
             raise invalid_parameter(f"Restore the composite recovery point {point.parent}.")
@@ -109,10 +117,15 @@ class Restores:
             message = f"CopySourceTagsToRestoredResource is not supported for {family.resource_type}."
             raise RestoreProblem(message)
         metadata = canonical(family, job.metadata)
-        others = [other for other in self._state.jobs(job.caller).restore.values() if runs_beside(other, job)]
-        check_limits(family.resource_type, metadata, others)
+        earlier = takewhile(lambda other: other is not job, self._state.jobs(job.caller).restore.values())
+        check_limits(family.resource_type, metadata, [other for other in earlier if runs_beside(other, job)])
         for point, text in self._nested(job, metadata):
             composite.metadata_of(point, text)
+        if job.point.continuous:
+            earliest, latest = job.point.window(job.created)
+            if not earliest <= restore_time(metadata) <= latest:
+                span = f"{iso(earliest)} to {iso(latest)}"
+                raise RestoreProblem(f"RestoreTime {metadata['RestoreTime']} is not within {span}")
         family.check(self._target(job), job.point.content, metadata)
         return metadata
 
@@ -172,7 +185,7 @@ class Restores:
 
     def _fail(self, job: RestoreJob, error: BaseException) -> None:
         """The job ends FAILED for what AWS would say; anything else is a fault of this program."""
-        if not isinstance(error, (RestoreProblem, ClientError, AwsError)):
+        if not isinstance(error, (RestoreProblem, ClientError, ParamValidationError, AwsError)):
             self._end(job, "FAILED", f"Internal failure: {type(error).__name__}")
             raise error
         self._end(job, "FAILED", str(error))
@@ -221,6 +234,8 @@ def _refusal(point: Point, metadata: Mapping[str, str]) -> str | None:
     """Why the call itself is refused: a key that is missing, and for DSQL one that it doesn't know (field report)."""
     family = FAMILIES[point.resource_type]
     missing = missing_keys(family, metadata)
+    if point.continuous and "RestoreTime" not in metadata:
+        missing.append("RestoreTime")
     if missing:
         return f"Missing: {', '.join(missing)}"
     if family.resource_type in REFUSE_UNKNOWN:

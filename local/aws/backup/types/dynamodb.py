@@ -49,7 +49,8 @@ class DynamoDB:
         pages = client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
         items = [item for page in pages for item in page["Items"]]
         size = sum(len(json.dumps(item, default=repr)) for item in items)
-        return Snapshot(name, size, Table(name, _definition(table), items))
+        tags = {tag["Key"]: tag["Value"] for tag in client.list_tags_of_resource(ResourceArn=arn)["Tags"]}
+        return Snapshot(name, size, Table(name, _definition(table), items), tags)
 
     def restore_metadata(self, content: Table) -> dict[str, str | None]:
         """The original table's name, as seen in AWS's own lab."""
