@@ -42,7 +42,11 @@ class Fsx:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._kinds: dict[tuple[str, str, str], dict[str, Resource]] = defaultdict(dict)
-        self.service = Service((self,), self._resources)
+        self.service = Service((self,), self._resources, tags=self._tags)
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        known = (one for kind in self._kinds.values() for one in kind.values() if one["ResourceARN"] == arn)
+        return {tag["Key"]: tag["Value"] for one in known for tag in one.get("Tags") or ()}
 
     def _resources(self, _caller: Caller, _operation: str, params: Params) -> tuple[str, ...]:
         """The resource named by its ARN or id; "*" for what makes or lists (service authorization reference)."""
@@ -142,7 +146,7 @@ class Fsx:
     def tag_resource(self, caller: Caller, params: Params) -> None:
         """TagResource."""
         found = self._by_arn(caller, params["ResourceARN"])
-        fresh = {tag["Key"]: tag for tag in (*found["Tags"], *params["Tags"])}
+        fresh = {tag["Key"]: tag for tag in (*(found["Tags"] or ()), *params["Tags"])}
         found["Tags"] = list(fresh.values())
 
     def list_tags_for_resource(self, caller: Caller, params: Params) -> Params:
@@ -179,7 +183,7 @@ class Fsx:
             _ID_MEMBERS[kind]: key,
             "CreationTime": self._context.clock.now(),
             "ResourceARN": f"arn:aws:fsx:{caller.region}:{caller.account}:{kind}/{parent}{key}",
-            "Tags": params.get("Tags", []),
+            "Tags": params.get("Tags") or None,
         }
         self._kinds[caller.account, caller.region, kind][key] = resource
         return resource

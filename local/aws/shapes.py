@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ def _constraint_problem(value: Any, shape: Any, where: str) -> Problem | None:
         return Problem(f"{where} is above the maximum of {rules['max']}")
     if rules.get("enum") and value not in rules["enum"]:
         return Problem(f"{where} must be one of {', '.join(rules['enum'])}")
-    if "pattern" in rules and isinstance(value, str) and not re.fullmatch(rules["pattern"], value):
+    if "pattern" in rules and isinstance(value, str) and not _pattern(rules["pattern"]).fullmatch(value):
         return Problem(f"{where} does not match {rules['pattern']}")
     return None
+
+
+_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
+"""Unicode classes of the models' patterns, as near as Python's have them."""
+
+
+@lru_cache
+def _pattern(text: str) -> re.Pattern[str]:
+    for theirs, ours in _CLASSES.items():
+        text = text.replace(theirs, ours)
+    return re.compile(text)

@@ -15,7 +15,7 @@ PENDING_SHARE = 0.1
 """Part of a job's time that it is PENDING."""
 
 
-@dataclass
+@dataclass(eq=False)
 class RestoreJob:
     """One restore job; times in epoch seconds, `seconds` from start to end."""
 
@@ -86,13 +86,8 @@ def event_detail(job: RestoreJob) -> dict[str, Any]:
 
 
 def runs_beside(other: RestoreJob, job: RestoreJob) -> bool:
-    """Whether `other` is a running job of the same type, which came first."""
-    return (
-        other.completed is None
-        and other is not job
-        and other.status == "RUNNING"
-        and other.point.resource_type == job.point.resource_type
-    )
+    """Whether `other` is a job of the same type that hasn't ended."""
+    return other.completed is None and other.point.resource_type == job.point.resource_type
 
 
 def _percent(job: RestoreJob, now: float) -> float:

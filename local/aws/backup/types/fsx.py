@@ -162,14 +162,14 @@ class Fsx:
             raise RestoreProblem(f"StorageCapacity {capacity} is less than the backup's {source}.")
         if metadata.get("KmsKeyId"):
             check_key(target, metadata["KmsKeyId"])
-        _check_network(target, content, metadata, settings)
         _CHECKS[content.kind](target, content, metadata, settings)
+        _check_network(target, content, metadata, settings)
 
     def restore(self, target: Target, content: FileSystem, metadata: Mapping[str, str]) -> str:
         """Create the file system or volume, and put the files into it."""
         client = target.client("fsx")
-        tags: dict[str, Any] = {"Tags": content.described["Tags"]} if target.copy_tags else {}
-        tags = tags if tags.get("Tags") else {}
+        copied = content.described.get("Tags") if target.copy_tags else None
+        tags: dict[str, Any] = {"Tags": copied} if copied else {}
         settings = _settings(content, metadata)
         if content.kind == "ONTAP":
             made = client.create_volume(
