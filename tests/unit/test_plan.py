@@ -101,6 +101,42 @@ def test_wave_and_priority(kind: str, arn: str, name: str | None, expected: tupl
     assert Plan.from_document(PLAN).wave_of(kind, arn, name) == expected
 
 
+def with_waves(*waves: dict[str, Any], **fields: Any) -> Plan:
+    matching = [{"match": [{"types": ["S3"]}], **wave} for wave in waves]
+    return Plan.from_document(PLAN | {"waves": matching, **fields})
+
+
+def test_a_wave_follows_all_earlier_ones_or_those_it_names_and_what_they_follow() -> None:
+    plan = with_waves(
+        {"name": "a"},
+        {"name": "b"},
+        {"name": "c", "after": ["e"]},
+        {"name": "d", "after": []},
+        {"name": "e", "after": ["b"]},
+    )
+    assert [sorted(plan.before(index)) for index in range(6)] == [[], [0], [0, 1, 4], [], [0, 1], [0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("halt", [{}, {"any": True, "share": 0.1}, {"any": False}, {"share": 0}, {"resources": []}])
+def test_a_halt_is_one_rule(halt: dict[str, Any]) -> None:
+    with pytest.raises(PlanInvalid, match=r"waves\[0\].halt"):
+        with_waves({"name": "a", "halt": halt})
+
+
+def test_a_share_is_met_when_it_is_reached() -> None:
+    halt = with_waves({"name": "a", "halt": {"share": 0.07}}).wave(0).halt
+    assert halt
+    assert [halt.met(failures, 100) for failures in (0, 6, 7, 8)] == [False, False, True, True]
+    assert not halt.met(0, 0)
+
+
+def test_what_no_wave_matches_is_restored_last_or_left_out_as_the_plan_says() -> None:
+    for unmatched, why in (("last", None), ("leaveOut", "in no wave of the plan")):
+        plan = with_waves({"name": "a"}, unmatched=unmatched)
+        assert plan.excluded("EBS", "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-1") == why
+        assert plan.excluded("S3", "arn:aws:s3:::b") is None
+
+
 def test_the_implied_wave_and_objectives_by_wave() -> None:
     plan = Plan.from_document(PLAN)
     assert [plan.wave(i).name for i in range(3)] == ["tables", "buckets", UNMATCHED]

@@ -57,6 +57,15 @@ def team(arn: str | None) -> dict[str, Any]:
     return plan(accounts=[{"id": "111122223333", "vaults": [one | ({"approvalTeamArn": arn} if arn else {})]}])
 
 
+A_WAVE = {"name": "a", "match": [{"names": ["a"]}]}
+
+
+def follow(**after: Any) -> dict[str, Any]:
+    """Waves of these names, each after those given; None: by default."""
+    named = [{"name": name, "match": [{"names": [name]}]} for name in after]
+    return plan(waves=[w | ({"after": a} if a is not None else {}) for w, a in zip(named, after.values(), strict=True)])
+
+
 TWICE = {"id": "111122223333", "vaults": [vault()]}
 
 CASES: list[tuple[dict[str, Any], str, str, str]] = [
@@ -99,6 +108,22 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     (waves({"types": ["S3"]}, {"types": ["EFS"]}, name="a"), "waves[1].name", "error", "twice"),
     (waves({"types": ["S3"]}, name="unmatched"), "waves[0].name", "error", "another name"),
     (waves({"types": ["S3"]}, {"types": ["S3"], "names": ["x"]}), "waves[1].match", "warning", "Earlier waves"),
+    (
+        follow(a=["b"], b=["a"]),
+        "waves[0].after",
+        "error",
+        "wait for each other: a, b, a. A wave without after follows all earlier ones",
+    ),
+    (follow(a=["b"], b=None), "waves[0].after", "error", "wait for each other"),
+    (follow(a=["a"]), "waves[0].after", "error", "wait for each other: a, a."),
+    (follow(tables=[], volumes=["table"]), "waves[1].after[0]", "error", 'called table. Did you mean "tables"?'),
+    (
+        plan(waves=[A_WAVE | {"halt": {"resources": [{"types": ["Dynamodb"]}]}}]),
+        "waves[0].halt.resources[0].types[0]",
+        "error",
+        '"S3"?',
+    ),
+    (plan(limits={"DynamoDb": 1}), "limits.DynamoDb", "error", '"DynamoDB"?'),
     (waves({"types": ["DynamoDb"]}), "waves[0].match[0].types[0]", "error", 'Did you mean "DynamoDB"?'),
     (waves({"types": ["RDS"]}), "waves[0].match[0].types[0]", "warning", "Nothing of type RDS can come back"),
     (waves({"types": ["EKS"]}), "targets.types.EKS", "error", "names no cluster to restore"),
