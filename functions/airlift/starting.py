@@ -24,6 +24,7 @@ from airlift.restore.base import Family, RecoveryPoint, Target
 from airlift.runtime import NO_ANSWER, THROTTLED, is_transient, logger, setting
 from airlift.taking import POINT, take_point
 from airlift.values import now, parse_time, safe_text, stamp
+from airlift.vault_points import nested_points
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -108,6 +109,16 @@ def _refused_start(work: VaultWork, item: Record, error: Exception) -> None:
 def recovery_point(item: Record) -> RecoveryPoint:
     """The point of the present attempt."""
     candidate = candidate_of(item)
+    nested = (
+        RecoveryPoint(
+            arn=inside["arn"],
+            resource_arn=inside["resourceArn"],
+            resource_type=inside["resourceType"],
+            created_at=parse_time(inside["createdAt"]),
+            size_bytes=inside["sizeBytes"],
+        )
+        for inside in item.get("nestedPoints") or ()
+    )
     return RecoveryPoint(
         arn=candidate["arn"],
         resource_arn=item["resourceArn"],
@@ -117,6 +128,7 @@ def recovery_point(item: Record) -> RecoveryPoint:
         restore_metadata=item.get("pointMetadata", {}),
         tags=item.get("pointTags", {}),
         restore_time=parse_time(candidate["restoreTime"]) if "restoreTime" in candidate else None,
+        nested=tuple(nested),
     )
 
 
@@ -150,6 +162,7 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
             return False
         point_arn = candidate_of(item)["arn"]
         item["pointMetadata"] = _point_metadata(work, point_arn)
+        item["nestedPoints"] = nested_points(work, point_arn) if family.composite else None
         metadata = family.metadata(recovery_point(item), target)
         tags = _point_tags(point_arn) if tags_wanted and not family.copies_source_tags else {}
     except MetadataRefused as error:
@@ -170,6 +183,7 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
             **{name: item[name] for name in POINT},
             "pointMetadata": item["pointMetadata"],
             "pointTags": tags or None,
+            "nestedPoints": item["nestedPoints"],
             "metadata": metadata,
             "copySourceTags": (tags_wanted and family.copies_source_tags) or None,
             "token": token,

@@ -11,7 +11,7 @@ from airlift.errors import InvalidInput
 from airlift.points import CLEAN, INFECTED, SCANNABLE, Judge, own_scan
 from airlift.runtime import is_transient
 from airlift.selection import Selection, chosen_why
-from airlift.values import now
+from airlift.values import now, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,22 @@ def pages(vault_name: str, **filters: Any) -> Iterator[list[dict[str, Any]]]:
     listing = client("backup").get_paginator("list_recovery_points_by_backup_vault")
     for page in listing.paginate(BackupVaultName=vault_name, PaginationConfig={"PageSize": _PAGE}, **filters):
         yield page["RecoveryPoints"]
+
+
+def nested_points(work: VaultWork, point_arn: str) -> list[dict[str, Any]]:
+    """The points inside a composite one, as the ledger keeps them."""
+    listed = pages(work.vault["restoreAccessBackupVaultName"], ByParentRecoveryPointArn=point_arn)
+    return [
+        {
+            "arn": point["RecoveryPointArn"],
+            "resourceArn": point["ResourceArn"],
+            "resourceType": point["ResourceType"],
+            "createdAt": stamp(point["CreationDate"]),
+            "sizeBytes": point.get("BackupSizeInBytes", 0),
+        }
+        for page in listed
+        for point in page
+    ]
 
 
 def look_up(work: VaultWork, resource_arn: str, cut_off: datetime) -> Selected | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,27 @@ def test_aws_copies_tags_only_if_the_plan_says_so_and_the_type_may(
     [request] = aws.requests("start_restore_job")
     assert (request.get("CopySourceTagsToRestoredResource"), request["ResourceType"]) == (flag, sent_as)
     assert stored(w, item).get("copySourceTags") == flag
+
+
+def test_the_points_inside_a_composite_one_are_listed_and_restored_with_it(work: Make, services: Services) -> None:
+    inside = {
+        "RecoveryPointArn": point_arn("volume"),
+        "ResourceArn": VOLUME,
+        "ResourceType": "EBS",
+        "CreationDate": ago(hours=1),
+        "BackupSizeInBytes": 7,
+    }
+    aws = backup(services, list_recovery_points_by_backup_vault={"RecoveryPoints": [inside]})
+    services.play("eks", describe_cluster={"cluster": {"status": "ACTIVE"}})
+    item = an_item(resourceArn=f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shop", resourceType="EKS")
+    targets = {"types": {"EKS": {"clusterName": "spare", "availabilityZone": f"{REGION}a"}}}
+    start(w := work(item, targets=targets), item, {}, CUT)
+    [listed] = aws.requests("list_recovery_points_by_backup_vault")
+    assert listed["ByParentRecoveryPointArn"] == point_arn("new")
+    now = stored(w, item)
+    assert list(json.loads(now["metadata"]["nestedRestoreJobs"])) == [point_arn("volume")]
+    [nested] = recovery_point(now).nested
+    assert (nested.resource_type, nested.resource_arn, nested.size_bytes) == ("EBS", VOLUME, 7)
 
 
 def test_where_aws_copies_no_tags_the_points_are_kept_for_finishing(work: Make, services: Services) -> None:

@@ -104,6 +104,8 @@ class Family(ABC):
     """How many restores of this family may run at once in an account; None if AWS states no limit."""
     job_type: ClassVar[str | None] = None
     """ResourceType of the restore job if it is not the point's own."""
+    composite: ClassVar[bool] = False
+    """Whether a point of the type has others inside: they are then listed for `RecoveryPoint.nested`."""
     nested_keys: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
     """For metadata keys whose value is a JSON object, or a list of such: the keys of that object."""
     examples: ClassVar[tuple[Mapping[str, str], ...]] = (MappingProxyType({}),)

@@ -63,6 +63,7 @@ class Eks(Family):
     # Whether the flag is taken is documented nowhere; for some types the job fails with it.
     copies_source_tags = False
     concurrent_restores = 5
+    composite = True
     nested_keys = MappingProxyType(
         {
             "clusterVpcConfig": frozenset({"securityGroupIds", "subnetIds", "vpcId"}),
