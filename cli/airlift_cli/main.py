@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, deploying, notices, plan_commands, watching
+from airlift_cli import actions, deploying, notices, plan_commands, point_choice, watching
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
@@ -25,6 +25,7 @@ plan_app = new_group("Check, deploy and show the recovery plan.")
 app.add_typer(plan_app, name="plan")
 
 RecoveryId = Annotated[str, typer.Argument(metavar="RECOVERY_ID", help="Such as r-20260102-111122223333-0a1b.")]
+ResourceArn = Annotated[str, typer.Argument(metavar="RESOURCE_ARN", help="ARN of the source resource.")]
 Newest = Annotated[
     str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
 ]
@@ -170,12 +171,55 @@ def first_sign(
 def restore_again(
     ctx: typer.Context,
     recovery_id: RecoveryId,
-    resources: Annotated[list[str], typer.Argument(metavar="RESOURCE_ARN...", help="Resources to restore once more.")],
+    resources: Annotated[
+        list[str] | None, typer.Argument(metavar="[RESOURCE_ARN]...", help="Resources to restore once more.")
+    ] = None,
+    resource: Annotated[list[str] | None, typer.Option(metavar="ARN", help="The same; may be repeated.")] = None,
     point: Annotated[str | None, typer.Option(metavar="ARN", help="The recovery point for the one resource.")] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From the newest usable point at or before this time.")
+    ] = None,
     reason: Reason = None,
 ) -> Exit:
-    """Restore resources once more."""
-    return _act(ctx, recovery_id, "restore-again", resourceArns=resources, recoveryPointArn=point, reason=reason)
+    """Restore resources once more, under new names; nothing of an earlier restore is touched."""
+    arns = [*(resources or []), *(resource or [])]
+    fields = {"resourceArns": arns, "recoveryPointArn": point, "before": before, "reason": reason}
+    return _act(ctx, recovery_id, "restore-again", **fields)
+
+
+@command(app, "pin")
+def pin(
+    ctx: typer.Context,
+    recovery_id: RecoveryId,
+    resource: ResourceArn,
+    point: Annotated[str, typer.Option(metavar="ARN", help="The recovery point to restore it from.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the recovery's timeline and report.")],
+) -> Exit:
+    """Say from which point a resource is restored, before its restore starts, whatever the plan would choose."""
+    fields = {"resourceArns": [resource], "recoveryPointArn": point, "reason": reason}
+    return _act(ctx, recovery_id, "pin", **fields)
+
+
+@command(app, "points")
+def points(
+    ctx: typer.Context,
+    recovery_id: RecoveryId,
+    resource: Annotated[str | None, typer.Argument(metavar="[RESOURCE_ARN]", help="One resource, in full.")] = None,
+) -> Exit:
+    """Show which point each resource is restored from and why; of one resource, which points were looked at."""
+    session: Session = ctx.obj
+    found = list(_reading(session).points(recovery_id, resource))
+    if resource and not found:
+        raise Problem(
+            f"Recovery {recovery_id} has selected no resource {resource}.",
+            f"`airlift points {recovery_id}` lists what is selected.",
+            Exit.BAD_INPUT,
+            name="UnknownResource",
+        )
+    session.document([point_choice.document(item, looked) for item, looked in found])
+    for item, looked in found:
+        session.say(point_choice.lines(item, looked))
+    return Exit.OK
 
 
 @command(app, "deploy-check")

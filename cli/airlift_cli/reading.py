@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import UnknownRecovery
-from airlift.ledger import OPEN_INDEX, Record, execution_key, recovery_key
+from airlift.ledger import OPEN_INDEX, Record, execution_key, item_key, looked_key, recovery_key
 from boto3.dynamodb.conditions import ConditionBase, Key
 
 from airlift_cli.snapshot import Snapshot
@@ -84,6 +84,20 @@ class Reading:
             tuple(sorted(items, key=lambda i: (i["wave"], i["priority"], i["resourceArn"]))),
             tuple(reversed(list(entries))),
         )
+
+    def points(self, recovery_id: str, resource_arn: str | None) -> Iterator[tuple[Record, Record]]:
+        """Items of a recovery, all or those of one resource, each with what is known of the points looked at.
+
+        Of all items only their own record is read, and `{}` given for the rest.
+        """
+        self.recovery(recovery_id)
+        for vault in sorted(self.vaults(recovery_id), key=lambda vault: int(vault["order"])):
+            arn = str(vault["sourceBackupVaultArn"])
+            if resource_arn is None:
+                partition = item_key(recovery_id, arn, "")[0]
+                yield from ((item, {}) for item in self._query(Key("pk").eq(partition)))
+            elif item := self._get(item_key(recovery_id, arn, resource_arn)):
+                yield item, self._get(looked_key(recovery_id, arn, resource_arn)) or {}
 
     def timeline_since(self, recovery_id: str, since: datetime | None) -> Iterator[Record]:
         """The timeline from a moment on, or all of it, oldest first."""

@@ -89,7 +89,8 @@ def _heading(width: int) -> Text:
 
 def _lines(item: Record, now: datetime, width: int) -> list[Text]:
     widths, state, wide = _widths(width), str(item["state"]), width >= WIDE
-    point = date_and_time(_point(item).get("createdAt"))
+    taken = _point(item)
+    point = date_and_time(taken.get("restoreTime") or taken.get("createdAt"))
     restored_as = shown(tail(str(item.get("createdResourceArn", ""))))
     values = [
         cell(shown(item.get("resourceName") or tail(item["resourceArn"])), widths[0]),

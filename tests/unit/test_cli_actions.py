@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift.ledger import execution_key, keyed
+from airlift.ledger import execution_key, keyed, looked_key
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY
 
@@ -115,6 +115,8 @@ def test_who_asks_may_stay_unknown(world: World) -> None:
         ((*START, "--first-sign", "yesterday"), "firstSign: 'yesterday' is not a time."),
         ((*START, "--first-sign", "2026-11-24T08:00:00"), "has no offset from UTC"),
         (("first-sign", RECOVERY_ID, "2999-01-01T00:00:00Z"), "lies in the future"),
+        (("restore-again", RECOVERY_ID, "arn:aws:s3:::a", "--before", "yesterday"), "is not a time"),
+        (("restore-again", RECOVERY_ID), "resourceArns"),
         (("stop", "r-1"), "is not a recovery id"),
         (("restore-again", RECOVERY_ID, "arn:aws:s3:::a", "arn:aws:s3:::b", "--point", "arn:x"), "recoveryPointArn"),
     ],
@@ -147,6 +149,19 @@ def test_wrong_input_is_refused_before_anything_is_started(world: World, words: 
                 "action": "restore-again",
                 "resourceArns": ["arn:aws:s3:::b"],
                 "recoveryPointArn": POINT,
+            },
+        ),
+        (
+            ("restore-again", RECOVERY_ID, "--resource", "arn:aws:s3:::b", "--before", "2026-11-20T00:00:00Z"),
+            {"action": "restore-again", "resourceArns": ["arn:aws:s3:::b"], "before": "2026-11-20T00:00:00Z"},
+        ),
+        (
+            ("pin", RECOVERY_ID, "arn:aws:s3:::b", "--point", POINT, "--reason", "known good"),
+            {
+                "action": "pin",
+                "resourceArns": ["arn:aws:s3:::b"],
+                "recoveryPointArn": POINT,
+                "reason": "known good",
             },
         ),
     ],
@@ -297,3 +312,23 @@ def test_the_help_tells_the_exit_codes(world: World) -> None:
     assert "4 an operator is needed" in words
     assert world.run("plan").exit_code == 2
     assert world.run("start", "--no-such-option").exit_code == 2
+
+
+def test_points_tells_of_each_resource_which_is_taken_and_of_one_all_that_were_looked_at(world: World) -> None:
+    vault, item = RUNNING.vaults[0], ITEMS[0]
+    arn = item["resourceArn"]
+    looked = [
+        {"arn": f"{POINT}2", "at": "2026-11-24T07:00:00.000Z", "why": "passed over: with a malware finding"},
+        {"arn": POINT, "at": "2026-11-23T07:00:00.000Z", "why": "taken"},
+    ]
+    key = looked_key(RECOVERY_ID, VAULT, arn)
+    known = keyed(key, resourceArn=arn, looked=looked, rest={"in status EXPIRED": 7})
+    world.put([recovery(), vault, *ITEMS, known])
+    every = world.run("points", RECOVERY_ID)
+    assert (every.exit_code, every.output.count(":table/")) == (0, len(ITEMS))
+    one = world.run("points", RECOVERY_ID, arn)
+    assert "with a malware finding" in one.output
+    assert "7 older: in status EXPIRED" in one.output
+    [told] = json.loads(world.run("points", RECOVERY_ID, arn, "--json").output)
+    assert (told["resourceArn"], told["points"], told["olderPoints"]) == (arn, looked, {"in status EXPIRED": 7})
+    assert world.run("points", RECOVERY_ID, f"{arn}-not").exit_code == 2

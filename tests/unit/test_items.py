@@ -65,7 +65,7 @@ def test_a_points_own_failure_moves_to_the_next_older_one_and_says_so(work: Make
     now = stored(w, item)
     assert (now["state"], now["attempt"], candidate_of(now)["arn"]) == ("waiting", 2, point_arn("old"))
     assert "dueAt" not in now
-    assert now["chosenWhy"].startswith("the point before it failed (FAILED: The recovery point has expired)")
+    assert now["chosenWhy"].startswith("the newer point failed (FAILED: The recovery point has expired)")
 
 
 def test_the_last_points_own_failure_is_the_resources(work: Make) -> None:

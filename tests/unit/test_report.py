@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airlift.endings import Ending
-from airlift.ledger import keyed, vote_key
+from airlift.ledger import keyed, looked_key, vote_key
 from airlift.report import message, summary
 from airlift.timeline import entry
 from airlift.values import stamp
@@ -51,6 +51,7 @@ def test_the_document_holds_votes_timeline_and_every_resource_with_its_fate(
     assert resources["a"]["recoveryPoint"]["arn"] == point_arn("new")
     assert resources["b"]["recoveryPoint"]["arn"] == point_arn("old")
     assert resources["b"]["attempts"] == [attempt]
+    assert resources["b"]["points"] == resources["b"]["passedOver"] == []
     assert resources["c"]["jobId"] == "job-2"
     assert "recoveryPoint" not in resources["e"]
     assert json.loads(json.dumps(document)) == document
@@ -70,3 +71,29 @@ def test_the_message_names_outcome_cause_and_what_is_missing(ledger: Ledger, giv
 
 def test_a_vault_that_selected_nothing_says_so(ledger: Ledger) -> None:
     assert "nothing selected" in message(summed_up(ledger), "s3://bucket/key")
+
+
+def test_each_resource_says_which_points_were_looked_at_and_what_a_fall_back_costs(
+    ledger: Ledger, given: Callable[..., None]
+) -> None:
+    looked = [{"arn": point_arn("late"), "at": stamp(NOW), "why": "passed over: from after the first sign"}]
+    failed = {"attempt": 1, "jobId": "job-1", "class": "point gone", "pointTime": stamp(ago(hours=1))}
+    later = [{"arn": point_arn("new"), "at": stamp(ago(hours=1)), "why": "with a malware finding"}]
+    item = an_item(
+        "a",
+        state="validated",
+        candidate=1,
+        newestUsable=stamp(ago(hours=1)),
+        attempts=[failed],
+        passedOver=later,
+        pointScan="scanned without a finding",
+    )
+    key = looked_key(RECOVERY_ID, VAULT, table_arn("a"))
+    given(item, keyed(key, resourceArn=table_arn("a"), looked=looked, rest={"in status EXPIRED": 3}))
+    document = summed_up(ledger)
+    [told] = document["vaults"][0]["resources"]
+    assert (told["points"], told["olderPoints"], told["passedOver"]) == (looked, {"in status EXPIRED": 3}, later)
+    assert told["pointScan"] == "scanned without a finding"
+    assert told["olderThanNewestUsableSeconds"] == 47 * 3600
+    assert told["attempts"] == [failed | {"olderThanNewestUsableSeconds": 0}]
+    assert "1 not from the newest usable point; at most 47.0 h older" in message(document, "s3://bucket/key")
