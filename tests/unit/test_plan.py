@@ -107,13 +107,8 @@ def with_waves(*waves: dict[str, Any], **fields: Any) -> Plan:
 
 
 def test_a_wave_follows_all_earlier_ones_or_those_it_names_and_what_they_follow() -> None:
-    plan = with_waves(
-        {"name": "a"},
-        {"name": "b"},
-        {"name": "c", "after": ["e"]},
-        {"name": "d", "after": []},
-        {"name": "e", "after": ["b"]},
-    )
+    after = {"a": None, "b": None, "c": ["e"], "d": [], "e": ["b"]}
+    plan = with_waves(*({"name": name, "after": names} for name, names in after.items()))
     assert [sorted(plan.before(index)) for index in range(6)] == [[], [0], [0, 1, 4], [], [0, 1], [0, 1, 2, 3, 4]]
 
 

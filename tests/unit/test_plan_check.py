@@ -121,7 +121,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         plan(waves=[A_WAVE | {"halt": {"resources": [{"types": ["Dynamodb"]}]}}]),
         "waves[0].halt.resources[0].types[0]",
         "error",
-        '"S3"?',
+        '"DynamoDB"?',
     ),
     (plan(limits={"DynamoDb": 1}), "limits.DynamoDb", "error", '"DynamoDB"?'),
     (waves({"types": ["DynamoDb"]}), "waves[0].match[0].types[0]", "error", 'Did you mean "DynamoDB"?'),
