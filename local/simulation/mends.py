@@ -38,6 +38,8 @@ def enter(stack: ExitStack) -> None:
     ]
     for owner, name, value in mended:
         stack.enter_context(patch.object(owner, name, value))
+    # Of its DSQL moto knows two Regions only.
+    stack.enter_context(patch.dict("os.environ", {"MOTO_ALLOW_NONEXISTENT_REGION": "true"}))
     versions = {"docdb": _DOCDB["version"]}
     stack.enter_context(patch.dict(DBInstance.default_engine_versions, versions))
 
