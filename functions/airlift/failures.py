@@ -52,6 +52,12 @@ _RULES = (
     ),
     _rule(
         "environment",
+        "AMI not allowed",
+        r"source ami\b|allowed amis?\b",
+        "add the provider aws-backup-vault to EC2's Allowed AMIs in this account; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
         "capacity",
         r"insufficient (?:instance )?capacity|not supported in your requested availability zone",
         "name another Availability Zone or size in the plan's targets and deploy it; then `airlift resume {recovery}` "

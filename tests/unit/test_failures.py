@@ -23,6 +23,7 @@ POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quo
         ("LimitExceededException", "Subscriber limit exceeded: 50 restores", "environment", "quota"),
         ("FAILED", "You have too many buckets", "environment", "quota"),
         ("FAILED", "InsufficientInstanceCapacity: insufficient capacity", "environment", "capacity"),
+        ("FAILED", "Source AMI ami-1 not found in Region ap-northeast-1", "environment", "AMI not allowed"),
         ("FAILED", "The subnet ID 'subnet-1' does not exist", "environment", "network"),
         ("FAILED", "Recovery point arn:x cannot be found", "point", "point gone"),
         ("FAILED", "The recovery point has expired", "point", "point gone"),

@@ -1,7 +1,7 @@
 """What restores that end in an EC2 instance share: where it starts, its tags, its checks, its end.
 
-AWS Backup makes an AMI and snapshots on the way and may leave them behind (restoring-ec2.html). `finish` tags those
-that belong to this account, so that `delete` finds them; an AMI of the vault's owner is not ours to touch.
+AWS Backup makes an AMI and snapshots on the way (restoring-ec2.html) and leaves them behind (inferred). `finish` tags
+those that belong to this account, so that `delete` finds them; an AMI of the vault's owner is not ours to touch.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ class VirtualMachine(Instances):
     copies_source_tags = False
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
-        """Network, key and type. Nothing of the machine says which type of instance would do, so the plan must."""
+        """Network, key and type. Nothing of the machine says which type of instance would do, so the plan must.
+
+        The job then names the instance as what it created (inferred).
+        """
         metadata = self.placed(point, target, RestoreTo="EC2Instance", KmsKeyId=target.options.get("kmsKeyId"))
         if metadata["RestoreTo"] != "EC2Instance":
             raise MetadataRefused(
