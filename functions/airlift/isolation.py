@@ -78,7 +78,9 @@ def places_of(resource_type: str, target: Target) -> Places:
     """The places that a restore with these settings uses: only options that the type's family reads count."""
     family = family_of(resource_type)
     read = {key: value for key, value in target.options.items() if family and key in family.option_keys}
-    groups = (value for key, value in target.metadata.items() if key.lower() == _SUBNET_GROUP)
+    # RDS keeps the names of its groups in lower case.
+    settings = (*read.items(), *target.metadata.items())
+    groups = (str(value).lower() for key, value in settings if key.lower() == _SUBNET_GROUP and value)
     return Places(frozenset(_IDS.findall(json.dumps([read, dict(target.metadata)]))), frozenset(groups))
 
 

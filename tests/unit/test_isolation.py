@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,9 @@ def test_only_settings_that_the_type_reads_count() -> None:
     ids = {"subnet-2", "sg-2"}
     assert places_of("DynamoDB", target) == Places(frozenset(ids), frozenset({"databases"}))
     assert places_of("EFS", target).ids == ids | {"subnet-1", "sg-1"}
+    named = replace(target, metadata={}, options={"dbSubnetGroupName": "Databases"})
+    assert places_of("Aurora", named) == Places(subnet_groups=frozenset({"databases"}))
+    assert places_of("EFS", named) == Places()
 
 
 OPEN = [a_group(four("0.0.0.0/0"))]
