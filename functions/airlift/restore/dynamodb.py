@@ -54,7 +54,7 @@ class DynamoDb(Family):
         """Nothing: the job makes the table."""
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
-        """Tags, PITR unless the plan says no, what else it asks for; one UpdateTable a time: each makes the table busy."""
+        """Tags, PITR unless the plan says no, and its options; one UpdateTable a time, as each makes the table busy."""
         client, name = clients("dynamodb"), resource_id(restored.created_resource_arn)
         table = client.describe_table(TableName=name)["Table"]
         if table["TableStatus"] in {"CREATING", "UPDATING"}:
