@@ -13,6 +13,8 @@ import pytest
 import typer.main
 import yaml
 from airlift import errors
+from airlift.restore import FAMILIES
+from airlift.restore.common import OPTIONS
 from airlift_cli.main import app
 from botocore import xform_name
 
@@ -149,6 +151,13 @@ def test_the_guide_explains_every_parameter_of_the_template() -> None:
     parameters = yaml.safe_load(template[template.index("Parameters:") : template.index("\nConditions:")])["Parameters"]
     guide = (ROOT / "docs/guide.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) >= set(parameters)
+
+
+def test_each_type_and_option_is_told() -> None:
+    text = (ROOT / "docs/resource-types.md").read_text()
+    told = set(re.findall(r"`([\w ]+)`", text))
+    for family in FAMILIES:
+        assert {*family.resource_types, *family.option_keys, *OPTIONS} - told == set()
 
 
 def test_the_architecture_shows_every_state() -> None:
