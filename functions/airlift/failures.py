@@ -1,8 +1,8 @@
 """Why a restore failed, and what follows: a table, read top down.
 
-AWS publishes no list of StatusMessages; the texts are the documented ones (restore-testing.html, restoring-*.html) and
-those that field reports quote. What matches nothing is unknown, and data is never traded for an environment's error:
-only a failure of the point's own moves on to an older point.
+AWS publishes no list of StatusMessages; the texts are the documented ones (restore-testing.html, restoring-*.html,
+logicallyairgappedvault.html) and those that field reports quote. What matches nothing is unknown, and data is never
+traded for an environment's error: only a failure of the point's own moves on to an older point.
 """
 
 from __future__ import annotations
@@ -33,21 +33,28 @@ def _rule(kind: Kind, name: str, pattern: str, next_step: str) -> tuple[re.Patte
 _RULES = (
     _rule(
         "environment",
+        "key",
+        r"\bkms\b|key arn|key policy|encryption key|encryptionconfigproviderkey",
+        "make the key usable by the restore role and AWSServiceRoleForBackup, then `airlift continue {recovery}`; or "
+        "name another in the plan's targets and deploy it, then `airlift resume {recovery}` when it has ended.",
+    ),
+    _rule(
+        "environment",
+        "service-linked role",
+        r"service.linked role|awsservicerolefor",
+        "create the service's linked role in this account (`aws iam create-service-linked-role`); then "
+        "`airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
         "permission",
         r"access ?denied|not authorized|unauthorized|cannot be assumed|insufficient privileges|permission",
         "give the restore role, or the function's role, the action named; then `airlift continue {recovery}`.",
     ),
     _rule(
         "environment",
-        "key",
-        r"\bkms\b|key arn|key policy|encryption key",
-        "make the key usable by the restore role and AWSServiceRoleForBackup, then `airlift continue {recovery}`; or "
-        "name another in the plan's targets and deploy it, then `airlift resume {recovery}` when it has ended.",
-    ),
-    _rule(
-        "environment",
         "quota",
-        r"limit ?exceeded|quota|too many|maximum number",
+        r"limit ?exceeded|quota|too many|maximum number|rate exceeded|throttl|concurrent",
         "raise the quota or make room; then `airlift continue {recovery}`.",
     ),
     _rule(
@@ -88,6 +95,28 @@ _RULES = (
         "name taken",
         r"already exists|already in use|alreadyowned",
         "remove or rename what stands in the way; then `airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "moment",
+        r"(?:restore ?time|point.in.time).{0,120}(?:outside|within|window|before|after|between|range|latest|earliest)",
+        "give an earlier moment with `airlift restore-again {recovery} ARN --before TIME`, or try the same one again "
+        "with `airlift continue {recovery}`: a continuous point lags behind.",
+    ),
+    _rule(
+        "environment",
+        "target missing",
+        r"(?:cluster|virtual machine|directory|parameter ?group|option group|database|reservation|key ?pair"
+        r"|profile|template|gateway|role).{0,120}(?:not found|does not exist|can't be used|not active|different vpc|is deleting)",
+        "make what is named, or name another in the plan's targets and deploy it; then `airlift resume {recovery}` "
+        "when it has ended.",
+    ),
+    _rule(
+        "environment",
+        "not available here",
+        r"not (?:supported|available) in (?:this |the )?region|not opted in|opt.in",
+        "switch the type on in AWS Backup's settings of this Region, or restore it by hand in another one; then "
+        "`airlift continue {recovery}`.",
     ),
     _rule(
         "environment",

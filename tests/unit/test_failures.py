@@ -9,6 +9,7 @@ from airlift.failures import UNKNOWN, Cause, Decision, cause_of, decide
 
 from tests.unit.domain import a_plan
 
+_NO_KEY = "The specified AWS KMS key ARN does not exist, is not enabled or you do not have permissions to access it"
 POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quota", "")
 
 
@@ -18,7 +19,22 @@ POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quo
         ("AccessDeniedException", "", "environment", "permission"),
         ("FAILED", "Insufficient privileges to perform this action.", "environment", "permission"),
         ("FAILED", "IAM Role arn:aws:iam::4:role/x cannot be assumed by AWS Backup", "environment", "permission"),
-        ("FAILED", "Access denied by KMS", "environment", "permission"),
+        ("FAILED", "Access denied to KMS key", "environment", "key"),
+        ("FAILED", _NO_KEY, "environment", "key"),
+        ("FAILED", "A different KMS key must be provided when performing cross-account restore", "environment", "key"),
+        ("FAILED", "Access denied performing s3:CreateBucket", "environment", "permission"),
+        ("FAILED", "AWSServiceRoleForAuroraDsql does not exist", "environment", "service-linked role"),
+        ("FAILED", "No default VPC for this user. GroupName is only supported for …", "environment", "network"),
+        ("FAILED", "No subnets found for the default VPC 'vpc-1'. Please specify a subnet.", "environment", "network"),
+        ("FAILED", "No default subnet detected in VPC. Please contact AWS Support", "environment", "network"),
+        ("FAILED", "DBSubnetGroup airlift not found", "environment", "network"),
+        ("FAILED", "RequestLimitExceeded: Rate exceeded", "environment", "quota"),
+        ("FAILED", "RestoreTime 2026-01-01T00:00:00Z lies outside the window", "environment", "moment"),
+        ("FAILED", "Cluster payments does not exist", "environment", "target missing"),
+        ("FAILED", "The option group is associated with a different VPC", "environment", "network"),
+        ("FAILED", "Storage virtual machine svm-1 does not exist in this account.", "environment", "target missing"),
+        ("FAILED", "Timestream is not supported in this Region", "environment", "not available here"),
+        ("FAILED", "DB Cluster already exists: payments", "environment", "name taken"),
         ("FAILED", "The specified KMS key does not exist", "environment", "key"),
         ("LimitExceededException", "Subscriber limit exceeded: 50 restores", "environment", "quota"),
         ("FAILED", "You have too many buckets", "environment", "quota"),
