@@ -107,7 +107,7 @@ _RULES = (
         "environment",
         "target missing",
         r"(?:cluster|virtual machine|directory|parameter ?group|option group|database|reservation|key ?pair"
-        r"|profile|template|gateway|role).{0,120}(?:not found|does not exist|can't be used|not active|different vpc|is deleting)",
+        r"|profile|template|gateway|role).{0,120}(?:not found|does not exist|can't be used|not active|is deleting)",
         "make what is named, or name another in the plan's targets and deploy it; then `airlift resume {recovery}` "
         "when it has ended.",
     ),
