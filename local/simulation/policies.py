@@ -52,6 +52,10 @@ OPERATORS: dict[str, Callable[[Any, str], bool]] = {
 def _conditions_hold(statement: Mapping[str, Any], context: Context) -> bool:
     given = {key.lower(): as_list(value) for key, value in context.items()}
     for operator, keys in statement.get("Condition", {}).items():
+        if operator == "Null":  # whether the request does not have the key
+            if any((key.lower() not in given) != (str(absent).lower() == "true") for key, absent in keys.items()):
+                return False
+            continue
         test = OPERATORS.get(operator.removeprefix(FOR_ALL_VALUES))
         if test is None:
             raise UnknownPermission(f"condition operator {operator}")
@@ -177,6 +181,27 @@ def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [(f"elasticfilesystem:{operation}", arn, {})]
 
 
+def _iam(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    role = params.get("RoleName")
+    if role and role.startswith("AWSServiceRoleForAuroraDsql"):
+        role = f"aws-service-role/dsql.amazonaws.com/{role}"
+    arn = f"arn:aws:iam::{place.rpartition(':')[2]}:role/{role}" if role else params.get("PolicySourceArn", "*")
+    return [(f"iam:{operation}", arn, {})]
+
+
+def _dsql(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    arn = params.get("resourceArn") or f"arn:aws:dsql:{place}:cluster/{params['identifier']}"
+    return [(f"dsql:{operation}", arn, {})]
+
+
+def _eks(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    cluster = params.get("clusterName") or params.get("name")
+    inside = {"nodegroupName": "nodegroup", "fargateProfileName": "fargateprofile"}
+    kind = next((kind for member, kind in inside.items() if member in params), None)
+    name = f"{kind}/{cluster}/{params[next(m for m in inside if m in params)]}/id" if kind else f"cluster/{cluster}"
+    return [(f"eks:{operation}", params.get("resourceArn") or f"arn:aws:eks:{place}:{name}", {})]
+
+
 def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     if operation == "GetLatestConfiguration":
         name = params["ConfigurationToken"].rpartition("#")[0]
@@ -195,10 +220,13 @@ NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
     "sqs": _sqs,
     "sfn": _by_member("states", "executionArn", "stateMachineArn"),
     "lambda": _lambda,
-    "iam": _by_member("iam", "PolicySourceArn"),
+    "iam": _iam,
     "ec2": _ec2,
     "efs": _efs,
     "appconfigdata": _appconfig,
+    "directory-service": _by_member("ds"),
+    "dsql": _dsql,
+    "eks": _eks,
 }
 """By botocore's service id: what a call needs. AWS Backup and multi-party approval check their own calls."""
 
@@ -207,4 +235,6 @@ def needs_of(service: str, operation: str, params: Mapping[str, Any], region: st
     """The permissions of one SDK call. Raises UnknownPermission for a service that has no rule."""
     if service not in NEEDS:
         raise UnknownPermission(f"{service}:{operation}")
-    return NEEDS[service](operation, params, f"{region}:{account}")
+    tags = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in params.get("Tags", []) if "Key" in tag}
+    needs = NEEDS[service](operation, params, f"{region}:{account}")
+    return [(action, resource, {**context, **tags}) for action, resource, context in needs]
