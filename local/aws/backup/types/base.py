@@ -131,11 +131,11 @@ def check_key(target: Target, key: str | None) -> None:
 
 
 def barred_by_key(kms: Any, service: str, key: str | None) -> str | None:
-    """Why an air-gapped vault does not take what this key encrypts; None if it does.
+    """Why an air-gapped vault does not take what is encrypted under `key`; None if it does. No key means AWS's own.
 
     What AWS Backup doesn't manage fully and an AWS managed key encrypts is not taken (logicallyairgappedvault.html).
     """
-    if key is None or key not in kms.describe_key(KeyId=f"alias/aws/{service}")["KeyMetadata"]["Arn"]:
+    if key is not None and key not in kms.describe_key(KeyId=f"alias/aws/{service}")["KeyMetadata"]["Arn"]:
         return None
     return f"A logically air-gapped vault does not take what the AWS managed key aws/{service} encrypts."
 

@@ -85,7 +85,7 @@ class Ebs:
             volume, key = read_volume(context, account, region, arn.rpartition("/")[2])
         except ClientError:
             raise gone(arn) from None
-        barred = barred_by_key(context.clients("kms", account, region), "ebs", key)
+        barred = barred_by_key(context.clients("kms", account, region), "ebs", key) if volume.encrypted else None
         name = volume.tags.get("Name", "")
         return Snapshot(name, volume.size * 1024**3, volume, volume.tags, barred=barred)
 

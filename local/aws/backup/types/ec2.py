@@ -79,7 +79,8 @@ class Ec2:
         for mapping in found["BlockDeviceMappings"]:
             volume, key = read_volume(context, account, region, mapping["Ebs"]["VolumeId"])
             disks.append(Disk(mapping["DeviceName"], volume, mapping["Ebs"].get("DeleteOnTermination", True)))
-            barred = barred or barred_by_key(kms, "ebs", key)
+            if volume.encrypted:
+                barred = barred or barred_by_key(kms, "ebs", key)
         disks.sort(key=lambda disk: disk.device != found.get("RootDeviceName"))
         size = sum(disk.volume.size for disk in disks) * 1024**3
         return Snapshot(tags.get("Name", ""), size, Instance(found, tuple(disks), tags), tags, barred=barred)
