@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift.restore.base import RecoveryPoint, Restored, Target
+from airlift.restore.ec2 import Ec2
 
 from tests.local.network import Network, key, no_default_vpc
 from tests.local.refusals import refused
@@ -101,6 +104,43 @@ def test_an_instance_comes_back_with_its_disks_and_what_it_was_made_from(story: 
     snapshots = ec2.describe_snapshots(SnapshotIds=list(held.values()))["Snapshots"]
     assert (set(held), len(snapshots)) == (set(DEVICES), 2)
     assert len(ec2.describe_volumes()["Volumes"]) == 2
+
+
+def test_what_airlift_asks_for_finishes_and_deletes_is_what_is_there(story: Story, backup: Backup) -> None:
+    def clients(service: str) -> Any:
+        return client(service, RECOVERY)
+
+    network, family = Network.of(RECOVERY), Ec2()
+    told = story.backup().get_recovery_point_restore_metadata(BackupVaultName="access", RecoveryPointArn=backup.point)
+    kept = {name: value for name, value in told["RestoreMetadata"].items() if value is not None}
+    source = f"arn:aws:ec2:{REGION}:{OWNER}:instance/{backup.instance['InstanceId']}"
+    point = RecoveryPoint(backup.point, source, "EC2", datetime.now(UTC), restore_metadata=kept)
+    options = {
+        "subnetIds": list(network.subnets),
+        "securityGroupIds": [network.group],
+        "kmsKeyId": key(RECOVERY),
+        "deletionProtection": True,
+    }
+    devices = {"BlockDeviceMappings": json.dumps([{"DeviceName": device, "Ebs": {}} for device in DEVICES])}
+    target = Target(f"drill-20260101-{OWNER}-ab12", RECOVERY, REGION, 1, metadata=devices, options=options)
+    metadata = family.metadata(point, target)
+    job = story.restore(backup.point, metadata)
+    assert job["Status"] == "COMPLETED", job
+    restored = Restored(point, target, metadata, job["CreatedResourceArn"])
+    for step in (family.finish, family.delete):
+        rounds = 0
+        while not (said := step(clients, restored)).done:
+            rounds += 1
+            assert rounds < 20, said
+            story.wait(said.again_in_seconds)
+        if step == family.finish:
+            validation = family.validate(clients, restored)
+            assert validation.ok, validation.how
+    ec2 = clients("ec2")
+    assert not family.validate(clients, restored).ok
+    assert ec2.describe_volumes()["Volumes"] == []
+    assert ec2.describe_images(Owners=["self"])["Images"] == []
+    assert not [one for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] if one.get("Tags")]
 
 
 FAIL: tuple[tuple[dict[str, str], str], ...] = (

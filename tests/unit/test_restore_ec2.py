@@ -225,12 +225,27 @@ def volumes(*, encrypted: bool = True) -> dict[str, Any]:
     ],
 )
 def test_what_is_wrong_is_said(instance: Any, checks: Any, disks: Any, words: str) -> None:
-    job = restored(EC2, POINT, a_target(**NETWORK), MISSING)
+    devices = json.dumps([{"DeviceName": "/dev/xvda", "Ebs": {}}])
+    job = restored(EC2, POINT, a_target(metadata={"BlockDeviceMappings": devices}, **NETWORK), MISSING)
     calls = (("describe_instances", instance), ("describe_instance_status", checks), ("describe_volumes", disks))
     with answers("ec2", *calls) as clients:
         validation = EC2.validate(clients, job)
     assert not validation.ok
     assert words in validation.how
+
+
+def test_volumes_for_which_no_key_could_be_asked_are_as_they_were() -> None:
+    job = restored(EC2, POINT, a_target(**NETWORK), MISSING)
+    instance = described()
+    calls = (
+        ("describe_instances", instance),
+        ("describe_instance_status", status()),
+        ("describe_volumes", volumes(encrypted=False)),
+    )
+    with answers("ec2", *calls) as clients:
+        validation = EC2.validate(clients, job)
+    assert validation.ok
+    assert "1 volumes, 1 of them not encrypted" in validation.how
 
 
 def test_other_errors_are_raised() -> None:
