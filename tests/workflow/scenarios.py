@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.simulation.story import Story, iso, sample
 from local.simulation.world import OWNER
-from tests.workflow import approvals
+from tests.workflow import approvals, second_tier, waves
 from tests.workflow.playing import (
     HOUR,
     MACHINES,
@@ -19,7 +19,7 @@ from tests.workflow.playing import (
     scenario,
 )
 
-__all__ = ["HOUR", "MACHINES", "SCENARIOS", "Played", "approvals", "console", "finding", "look", "played"]
+__all__ = ["HOUR", "MACHINES", "SCENARIOS", "Played", "approvals", "console", "finding", "look", "played", "second_tier", "waves"]
 
 
 @scenario

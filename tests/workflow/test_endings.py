@@ -48,6 +48,11 @@ ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
         [("FAILED", "OperatorNeeded"), RECOVERED],
         [("FAILED", "OperatorNeeded"), RECOVERED],
     ),
+    "open_network": (
+        [("FAILED", "OperatorNeeded"), RECOVERED],
+        [("FAILED", "OperatorNeeded"), RECOVERED],
+    ),
+    "throttled": ([RECOVERED], [RECOVERED]),
     "three_vaults": ([RECOVERED], [RECOVERED] * 3),
     "no_vault_is_ready": ([("FAILED", "ApprovalTeamUnreachable")], []),
     "team_is_gone": ([("FAILED", "ApprovalTeamUnreachable")], []),
