@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift import isolation
 from airlift.isolation import Network, Places, isolated, look, open_targets, places_of
 from airlift.restore.base import Target
 
@@ -53,8 +54,7 @@ def ec2(services: Services, groups: Any = (), tables: Any = ()) -> Service:
 
 def seen(services: Services, *ids: str, subnet_groups: frozenset[str] = frozenset()) -> str:
     """What leaks from these places."""
-    from airlift.isolation import client
-
+    client = vars(isolation)["client"]  # as `services` has put it there
     places = Places(frozenset(ids), subnet_groups)
     return look(client, [places]).leaks(places)
 

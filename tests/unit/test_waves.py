@@ -186,7 +186,7 @@ class OneAtATime(Ebs):
     concurrent_restores = 5
 
     def exclusive(self, target: Target) -> str | None:
-        return target.options["clusterName"]
+        return str(target.options["clusterName"])
 
 
 def test_only_one_at_a_time_goes_into_the_same_target_and_others_pass_it(monkeypatch: pytest.MonkeyPatch) -> None:
