@@ -207,7 +207,7 @@ def _open_subnets(vpcs: Mapping[str, str], tables: Iterable[Mapping[str, Any]]) 
     main, own = {}, {}
     for table in tables:
         for association in table.get("Associations", []):
-            if "SubnetId" in association:
+            if association.get("SubnetId"):
                 own[association["SubnetId"]] = table
             elif association.get("Main"):
                 main[table["VpcId"]] = table
