@@ -122,6 +122,109 @@ def test_no_more_candidates_are_kept_than_the_plan_says() -> None:
     assert chosen(result) == ["1", "2", "3"]
 
 
+def volume(name: str, created: datetime, **fields: Any) -> dict[str, Any]:
+    return point(name, created, ResourceType="EBS", **fields)
+
+
+@pytest.mark.parametrize(
+    ("policy", "order", "why"),
+    [
+        ({}, ["b", "a", "c"], "the newest of 3 points that was scanned without a finding; 23.0 h older than"),
+        ({"preferWithinHours": 22}, ["a", "b", "c"], "newest of 3 points that is usable; not scanned"),
+        ({"malware": "ignore"}, ["a", "b", "c"], "newest of 3 points that is usable"),
+        ({"malware": "require"}, ["b", "c"], "newest of 3 points that is usable (passed over: 1 not scanned"),
+    ],
+)
+def test_scanned_points_go_first_as_far_as_the_plan_wants(policy: Any, order: list[str], why: str) -> None:
+    points = [volume("a", ago(hours=2)), volume("b", ago(hours=25), **SCANNED), volume("c", ago(days=9), **SCANNED)]
+    [result] = selected(*points, points=policy)
+    assert chosen(result) == order
+    assert result.why.startswith(why)
+    if policy.get("malware") != "require":
+        assert result.newest_usable == "2026-11-24T06:00:00.000Z"
+
+
+def test_a_point_whose_retention_ends_soon_is_used_only_if_there_is_no_other() -> None:
+    soon = {"CalculatedLifecycle": {"DeleteAt": NOW + timedelta(hours=23)}}
+    [result] = selected(point("new", CUT, **soon), point("old", ago(days=2)))
+    assert chosen(result) == ["old", "new"]
+    assert result.candidates[1]["expires"]
+    assert "whose retention does not end soon" in result.why
+    assert result.looked[0]["why"] == "kept to fall back on, number 2; its retention ends soon"
+    [only] = selected(point("new", CUT, **soon))
+    assert chosen(only) == ["new"]
+    assert only.why.endswith("its retention ends soon, and there is no other")
+    [later] = selected(point("new", CUT, **soon), point("old", ago(days=2)), points={"expiringWithinHours": 22})
+    assert chosen(later) == ["new", "old"]
+
+
+def test_a_continuous_point_competes_as_of_the_moment_it_is_taken_at() -> None:
+    arn = point_arn("continuous:orders-1a2b3c4d")
+    live = point("x", ago(days=9), RecoveryPointArn=arn, ResourceType="S3", Status="AVAILABLE")
+    [result] = selected(live, point("snapshot", ago(hours=2), ResourceType="S3"))
+    assert result.candidates[0]["restoreTime"] == "2026-11-24T07:00:00.000Z"
+    assert chosen(result)[1] == "snapshot"
+    assert "continuous, taken as of 2026-11-24T07:00:00.000Z" in result.why
+
+
+def test_the_newest_twenty_are_told_one_by_one_and_the_rest_by_number() -> None:
+    old = [point(f"p{n:02}", ago(days=n), Status="EXPIRED" if n % 2 else "COMPLETED") for n in range(1, 41)]
+    [result] = selected(point("late", NOW), *old, points={"candidates": 2})
+    assert [one["arn"].rpartition(":")[2] for one in result.looked[:3]] == ["late", "p01", "p02"]
+    assert [one["why"] for one in result.looked[:5]] == [
+        "passed over: from after the first sign of compromise",
+        "passed over: in status EXPIRED",
+        "taken",
+        "passed over: in status EXPIRED",
+        "kept to fall back on, number 2",
+    ]
+    assert result.looked[6]["why"] == "usable, older than those kept to fall back on"
+    assert len(result.looked) == 20
+    assert result.rest == {"in status EXPIRED": 10, "usable": 11}
+
+
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        ({"CreationDate": NOW}, ", ALTHOUGH IT IS FROM AFTER THE FIRST SIGN OF COMPROMISE"),
+        ({"AggregatedScanResult": {"Findings": ["MALWARE"]}}, ", ALTHOUGH IT IS WITH A MALWARE FINDING"),
+        ({}, ""),
+    ],
+)
+def test_a_pinned_point_goes_first_and_what_speaks_against_it_is_said_loudly(fields: Any, warning: str) -> None:
+    selection = Selection(a_plan(), CUT, NOW, {table_arn("orders"): point_arn("pinned")})
+    selection.add([point("new", CUT), point("pinned", ago(days=3), **fields)])
+    [result] = selection.results()
+    assert chosen(result) == ["pinned", "new"]
+    assert result.candidates[0]["chosen"]
+    assert result.why == f"chosen by the operator{warning}"
+
+
+def test_a_pinned_point_that_is_not_there_is_no_reason_to_take_another() -> None:
+    selection = Selection(a_plan(), CUT, NOW, {table_arn("orders"): point_arn("elsewhere")})
+    selection.add([point("new", CUT)])
+    [result] = selection.results()
+    assert (result.skip, chosen(result), result.wanted) == (True, ["new"], True)
+    assert "is not one of this resource in this vault" in result.why
+
+
+def test_very_many_resources_are_left_to_further_passes_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airlift.selection._MOST_KEPT", 40)
+    pages = [[point(f"p{n}-{day}", ago(days=day), f"t{n:02}") for n in range(30)] for day in range(1, 4)]
+    found, after, passes = [], "", 0
+    while passes < 20:
+        selection = Selection(a_plan(), CUT, NOW, after=after)
+        for page in pages:
+            selection.add(page)
+        results = list(selection.results())
+        found += [(result.name, len(result.candidates)) for result in results]
+        after, passes = results[-1].resource_arn, passes + 1
+        if selection.complete:
+            break
+    assert passes > 2
+    assert found == [(f"t{n:02}", 3) for n in range(30)]
+
+
 # Copies keep the date of their source, so that dates repeat.
 POINTS = st.lists(
     st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.sampled_from(["COMPLETED", "EXPIRED"])), max_size=12
