@@ -22,7 +22,7 @@ from airlift.recovery import is_drill
 from airlift.restore import family_of
 from airlift.restore.base import Finishing, Restored
 from airlift.revoking import close_access
-from airlift.runtime import NO_ANSWER, logger, setting
+from airlift.runtime import NO_ANSWER, is_transient, logger, setting
 from airlift.starting import recovery_point, target_of
 from airlift.timeline import entry
 from airlift.values import now, parse_time, safe_text, stamp
@@ -39,6 +39,8 @@ _LEASE = timedelta(minutes=10)
 _TURN = timedelta(minutes=3)
 _PATIENCE = timedelta(hours=6)
 """So long an execution tries; restore jobs that run can't be cancelled, and deleting a cluster takes its time."""
+_PATIENCE_IF_REFUSED = timedelta(minutes=30)
+"""So long if there is nothing to wait for: what is left is refused."""
 _SHORTEST, _LONGEST = 5, 60
 CLEANED_UP = "CleanedUp"
 """The outcome of an execution that did nothing but clean up."""
@@ -50,6 +52,7 @@ class Left(NamedTuple):
     what: str
     why: str
     again_in_seconds: int = _SHORTEST
+    """When to look again; 0 if it was refused, and is tried again all the same."""
 
 
 def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict[str, Any]:
@@ -66,11 +69,12 @@ def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
     left = list(_restored_left(ledger, drill, vaults, until=begun + _TURN))
     left = left or list(_access_left(ledger, drill, vaults))
-    if left and now() - parse_time(drill["cleanUpSince"]) < _PATIENCE:
+    waits = [one.again_in_seconds for one in left if one.again_in_seconds]
+    patience = _PATIENCE if waits else _PATIENCE_IF_REFUSED
+    if left and now() - parse_time(drill["cleanUpSince"]) < patience:
         told = f"{len(left)} left, first {left[0].what}: {left[0].why}"
         logger.info("Not clean yet", extra={"left": len(left), "first": told})
-        wait = min(one.again_in_seconds for one in left)
-        return _wait(min(_LONGEST, max(_SHORTEST, wait)), told)
+        return _wait(min(_LONGEST, max(_SHORTEST, min(waits, default=_LONGEST))), told)
     _end(ledger, drill, execution_arn, left)
     return _answer(ledger, drill, execution_arn)
 
@@ -148,14 +152,19 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
         return
     at = stamp(now())
     deletions = [
-        {"attempt": m.attempt, "jobId": m.job_id, "createdResourceArn": m.created, "at": at, "note": f.doing}
+        {"attempt": m.attempt, "jobId": m.job_id, "createdResourceArn": m.created, "at": at, "note": _note(f)}
         for m, f in found
     ]
-    what = ", ".join(f"{_named(item, m)} ({f.doing})" if f.doing else _named(item, m) for m, f in found)
+    what = ", ".join(f"{_named(item, m)} {_note(f)}".rstrip() for m, f in found)
     work.ledger.write(
         Update(item_key(work.recovery_id, work.vault_arn, name), {"deletions": deletions, "deletedAt": at}),
         entry(work.recovery_id, now(), "deleted", f"deleted: {what}", vault=work.vault_arn, resource=name),
     )
+
+
+def _note(finishing: Finishing) -> str:
+    """What is said of something that is done: a bucket of the plan's own stays, for one."""
+    return f"({finishing.doing})" if finishing.doing and not finishing.again_in_seconds else ""
 
 
 def _named(item: Record, made: Made) -> str:
@@ -167,17 +176,18 @@ def _delete(work: VaultWork, item: Record, made: Made) -> Finishing:
     try:
         owner = claim(client, made.created, work.recovery_id)
         if owner != work.recovery_id:
-            return Finishing(False, _LONGEST, f"it carries the tag of recovery {owner}")
+            return Finishing(False, doing=f"it carries the tag of recovery {owner}")
         return _deleted(work, item, made)
     except (ClientError, AirliftError, *NO_ANSWER) as error:
         logger.warning("Not deleted", extra={"what": _named(item, made), "reason": str(error)})
-        return Finishing(False, _LONGEST, safe_text(str(error), 300))
+        wait = _LONGEST if is_transient(error) else 0
+        return Finishing(False, wait, safe_text(str(error), 300))
 
 
 def _deleted(work: VaultWork, item: Record, made: Made) -> Finishing:
     family = family_of(item["resourceType"])
     if family is None:
-        return Finishing(False, _LONGEST, f"no family of type {item['resourceType']} exists any more")
+        return Finishing(False, doing=f"no family of type {item['resourceType']} exists any more")
     then = item | {"attempt": made.attempt, "candidate": made.candidate}
     restored = Restored(
         point=recovery_point(then),

@@ -49,10 +49,12 @@ class Fsx:
         return {tag["Key"]: tag["Value"] for one in known for tag in one.get("Tags") or ()}
 
     def _resources(self, _caller: Caller, _operation: str, params: Params) -> tuple[str, ...]:
-        """The resource named by its ARN or id; "*" for what makes or lists (service authorization reference)."""
-        ids = [value for name, value in params.items() if name in ("ResourceARN", "FileSystemId", "VolumeId")]
-        known = [one["ResourceARN"] for kind in self._kinds.values() for key, one in kind.items() if key in ids]
-        return tuple(known) or ("*",)
+        """The resource named by its ARN or id; "*" for what makes or looks (service authorization reference)."""
+        if "ResourceARN" in params:
+            return (params["ResourceARN"],)
+        ids = [params[name] for name in ("FileSystemId", "VolumeId") if name in params]
+        found = [one["ResourceARN"] for kind in self._kinds.values() for key, one in kind.items() if key in ids]
+        return tuple(found) or ("*",)
 
     def create_file_system(self, caller: Caller, params: Params) -> Params:
         """CreateFileSystem."""

@@ -87,12 +87,13 @@ class Service:
     """A service as `parts`: a method named like an operation in snake case answers that operation.
 
     `resources` names the ARNs an operation is authorized on; `admit` refuses a call before anything else
-    (rates, Regions).
+    (rates, Regions); `tags` gives a resource's tags by its ARN, for conditions on aws:ResourceTag.
     """
 
     parts: Sequence[object]
     resources: Callable[[Caller, str, Params], Sequence[str]] = lambda _caller, _operation, _params: ("*",)
     admit: Callable[[Caller, str], None] = lambda _caller, _operation: None
+    tags: Callable[[str], Mapping[str, str]] = lambda _arn: {}
 
     def find(self, operation: str) -> Operation | None:
         """The method that answers `operation`, if this service provides it."""
@@ -127,6 +128,10 @@ class Front:
         except AwsError as error:
             return _error_response(request.service, error)
         return Response(200, {"Content-Type": "application/json"}, body)
+
+    def service_of(self, arn: str) -> Service:
+        """The service that an ARN names; one that knows nothing if it is not among these."""
+        return self.services.get(arn.split(":")[2] if arn.startswith("arn:") else "", Service(()))
 
     def _call(self, service: str, operation: str, caller: Caller, params: Params) -> Params | None:
         provider = self.services[service]

@@ -18,6 +18,8 @@ from local.aws.timestream import Timestream
 from local.aws.wire import Authorize, Front, Guard, Identify, account_as_key, allow_all, guard_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.clock import Clock
 
 
@@ -32,6 +34,10 @@ class World:
     doors: Doors
     portal: Portal
     faults: Faults
+
+    def tags_of(self, arn: str) -> Mapping[str, str]:
+        """Tags of a resource of these services, for conditions on aws:ResourceTag; none if there is no such thing."""
+        return self.front.service_of(arn).tags(arn)
 
 
 def build_world(

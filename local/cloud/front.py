@@ -15,7 +15,7 @@ from hypercorn.protocol.events import StreamClosed
 from ministack.core import router
 
 from local.aws import portal
-from local.aws.errors import ConnectionDropped
+from local.aws.errors import AwsError, ConnectionDropped
 from local.aws.model import service_model
 from local.aws.wire import SERVICES, Request, Response
 from local.aws.world import World, build_world
@@ -24,11 +24,11 @@ from local.cloud.permissions import authorize, identify
 from local.portal.pages import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from local.aws.context import Clients
     from local.aws.settings import Settings
-    from local.aws.wire import Guard
+    from local.aws.wire import Caller, Guard
     from local.cloud.story_clock import StoryClock
 
 DOOR = "/_local/"
@@ -68,7 +68,12 @@ def connect(port: int) -> Clients:
 
 def make_world(clients: Clients, clock: StoryClock, settings: Settings, guard: Guard) -> World:
     """AWS Backup, MPA and RAM on top of the emulator that `clients` reach."""
-    return build_world(clock, clients, events.publish, settings, authorize, identify, guard)
+
+    def may(caller: Caller, action: str, resources: Sequence[str]) -> None:
+        authorize(caller, action, resources, world.tags_of)
+
+    world = build_world(clock, clients, events.publish, settings, may, identify, guard)
+    return world
 
 
 def install(world: World) -> None:
@@ -164,11 +169,14 @@ class Application:
 
     def _door_answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"},
-        `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call` {"service",
-        "operation", "kind", "times", "after_effect"}; the portal; the data door."""
+        `/_local/run-rule` {"account", "region", "plan_id", "rule_name", "resource_arn"}, `/_local/scan` {"point_arn",
+        "state", "findings"}, `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call`
+        {"service", "operation", "kind", "times", "after_effect"}; the portal; the data door."""
         doors: dict[str, Callable[[dict[str, Any]], Any]] = {
             "clock": lambda asked: self._clock.jump(float(asked["behind"])),
             "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
+            "run-rule": lambda asked: self._world.backup.schedule.run_rule(**asked),
+            "scan": lambda asked: self._world.backup.points.scan(**asked),
             "fail-restore": lambda asked: self._world.faults.fail_restore(**asked),
             "fail-call": lambda asked: self._world.faults.plan(**asked),
         }
@@ -179,6 +187,6 @@ class Application:
             return self._world.doors.handle(method, path, body)
         try:
             doors[name](json.loads(body))
-        except (ValueError, KeyError, TypeError) as error:
+        except (AwsError, ValueError, KeyError, TypeError) as error:
             return 400, json.dumps({"message": f"not what this door takes: {error!r}"}).encode()
         return 200, json.dumps({"now": self._clock.now()}).encode()

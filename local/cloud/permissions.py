@@ -14,7 +14,7 @@ from local.aws.errors import AccessDenied
 from local.aws.wire import Caller, account_as_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/")
 _BACKUP = "backup.amazonaws.com"
@@ -64,11 +64,14 @@ def role_arn(principal: str) -> str:
     return str(role.get("Arn", principal))
 
 
-def authorize(caller: Caller, action: str, resources: Sequence[str]) -> None:
+def authorize(
+    caller: Caller, action: str, resources: Sequence[str], tags_of: Callable[[str], Mapping[str, str]]
+) -> None:
     """The `authorize` hook of local/aws. Raises AccessDenied naming action and resource."""
-    context = {"iam:passedtoservice": _BACKUP} if action == "iam:PassRole" else None
+    context = {"iam:passedtoservice": _BACKUP} if action == "iam:PassRole" else {}
     for resource in resources:
-        if not allows(caller.principal_arn, action, resource, context):
+        tags = {f"aws:resourcetag/{key}".lower(): value for key, value in tags_of(resource).items()}
+        if not allows(caller.principal_arn, action, resource, context | tags):
             raise AccessDenied(
                 f"User: {caller.principal_arn} is not authorized to perform: {action} on resource: {resource} "
                 f"because no identity-based policy allows the {action} action"

@@ -57,6 +57,7 @@ class EventRouter:
         self._send = send
         self._refused = refused
         self.buses: dict[str, Bus] = {}
+        self.schedules: dict[str, Rule] = {}
         self.log: list[Event] = []
         """Every event that reached a bus, in order."""
 
@@ -81,6 +82,19 @@ class EventRouter:
         parsed = EventPattern(text, EventPatternParser(text).parse())
         rule = rules[name] = Rule(name, parsed, rules[name].targets if name in rules else {})
         return rule
+
+    def scheduled(self, name: str) -> Rule:
+        """A rule that a schedule sets off; see `tick`."""
+        return self.schedules.setdefault(name, Rule(name, EventPattern("{}", {})))
+
+    def tick(self, account: str, region: str) -> None:
+        """Every schedule comes due, once. Nothing else sets them off, or a simulation would never be at rest."""
+        bus = f"arn:aws:events:{region}:{account}:event-bus/default"
+        event = {"version": "0", "id": self._ids.uuid(), "account": account, "region": region, "resources": []}
+        event |= {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+        for rule in self.schedules.values():
+            for target in rule.targets.values():
+                self._later(0, bus, target, {**event, "time": iso(self._clock.now())[:19] + "Z"}, False)
 
     def deliver(self, account: str, region: str, event: Event) -> None:
         """A service's own event arrives on the account's default bus."""

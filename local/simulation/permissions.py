@@ -12,7 +12,7 @@ from local.simulation.policies import Context, Statements, allows, as_list, need
 from local.simulation.sdk import Call, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from local.simulation.lambda_host import Function, LambdaHost
 
@@ -34,12 +34,17 @@ class Permissions:
         """(role name, action, resource) of everything a role was allowed."""
         self.denied: list[tuple[str, str, str]] = []
         """(role name, action, resource) of everything a role was refused."""
+        self.tags_of: Callable[[str], Mapping[str, str]] = lambda _arn: {}
+        """A resource's tags by its ARN, for conditions on aws:ResourceTag."""
         self._lambdas = lambdas
 
     def authorize(self, role_arn: str, action: str, resource: str, context: Context | None = None) -> bool:
         """Whether a role's own policies allow this; recorded either way."""
         if action == "iam:PassRole":
             context = {"iam:PassedToService": "backup.amazonaws.com"}
+        if any("aws:ResourceTag/" in str(statement.get("Condition")) for statement in self.roles[role_arn]):
+            tags = {f"aws:ResourceTag/{key}": value for key, value in self.tags_of(resource).items()}
+            context = {**(context or {}), **tags}
         allowed = allows(self.roles[role_arn], action, resource, context)
         entry = (role_arn.rpartition("/")[2], action, resource)
         if allowed:

@@ -134,6 +134,7 @@ S3_ACTIONS = {
     "HeadBucket": "ListBucket",
     "ListObjectsV2": "ListBucket",
     "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "PutBucketEncryption": "PutEncryptionConfiguration",
@@ -143,6 +144,12 @@ S3_ACTIONS = {
 
 
 def _s3(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
+    if operation == "DeleteObjects":
+        bucket, objects = f"arn:aws:s3:::{params['Bucket']}", params["Delete"]["Objects"]
+        return [
+            (f"s3:DeleteObject{'Version' if 'VersionId' in one else ''}", f"{bucket}/{one['Key']}", {})
+            for one in objects
+        ]
     key = f"/{params['Key']}" if "Key" in params else ""
     return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}", {})]
 
@@ -202,6 +209,19 @@ def _eks(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [(f"eks:{operation}", params.get("resourceArn") or f"arn:aws:eks:{place}:{name}", {})]
 
 
+RDS_KINDS = {"DBClusterIdentifier": "cluster", "DBInstanceIdentifier": "db", "DBSubnetGroupName": "subgrp"}
+RDS_LISTS = {"DescribeDBClusters": "cluster:*", "DescribeDBInstances": "db:*", "DescribeDBSubnetGroups": "subgrp:*"}
+
+
+def _rds(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    """DocumentDB and Neptune are part of RDS in IAM's eyes; tags given with a new thing need their own permission."""
+    named = [f"{kind}:{params[member]}" for member, kind in RDS_KINDS.items() if member in params]
+    names = [f"arn:aws:rds:{place}:{name}" for name in named or [RDS_LISTS.get(operation, "*")]]
+    arns = [params["ResourceName"]] if "ResourceName" in params else names
+    tagging = [("rds:AddTagsToResource", arn, {}) for arn in arns if params.get("Tags")]
+    return [*((f"rds:{operation}", arn, {}) for arn in arns), *tagging]
+
+
 def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     if operation == "GetLatestConfiguration":
         name = params["ConfigurationToken"].rpartition("#")[0]
@@ -225,8 +245,11 @@ NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
     "efs": _efs,
     "appconfigdata": _appconfig,
     "directory-service": _by_member("ds"),
+    "docdb": _rds,
     "dsql": _dsql,
     "eks": _eks,
+    "neptune": _rds,
+    "rds": _rds,
 }
 """By botocore's service id: what a call needs. AWS Backup and multi-party approval check their own calls."""
 

@@ -159,6 +159,10 @@ class Resources:
 
     def rule(self, logical_id: str, p: Properties) -> Made:
         bus, name = p.get("EventBusName", "default"), p.get("Name", self._named(logical_id))
+        if "ScheduleExpression" in p:
+            for target in p["Targets"]:
+                add_target(self._world.events.scheduled(name), target)
+            return Made(name, {"Arn": self._arn("events", f"rule/{name}")})
         rule = self._world.events.put_rule(self._arn("events", f"event-bus/{bus}"), name, p["EventPattern"])
         rule.enabled = p.get("State", "ENABLED") == "ENABLED"
         for target in p["Targets"]:

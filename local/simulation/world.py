@@ -128,6 +128,7 @@ class Simulation:
             self.permissions.authorize_caller,
             self.permissions.identify,
         )
+        self.permissions.tags_of = self._tags_of
         stack.callback(install_botocore(self.aws.front))
         stack.enter_context(sdk.installed())
         pseudo = {
@@ -180,6 +181,11 @@ class Simulation:
         """Let time pass: for `seconds`, until `stop()`, or until nothing is left to happen."""
         self.clock.run(None if seconds is None else self.clock.now() + seconds, stop)
         self.clock.follow()
+
+    def tick(self, seconds: float = 60) -> None:
+        """The stack's schedules come due, once; then some time passes."""
+        self.events.tick(self.account, self.region)
+        self.run(seconds)
 
     def messages(self) -> list[dict[str, Any]]:
         """What was published to people since the last call, oldest first: SNS notifications."""
@@ -258,6 +264,17 @@ class Simulation:
         result = self.lambdas.invoke(function_arn, event)
         return str(result.payload["errorMessage"]) if result.function_error else None
 
+    def _tags_of(self, arn: str) -> Mapping[str, str]:
+        """Tags of a resource in the recovery account: those that conditions of the stack's policies ask for."""
+        kind, resource = f"{arn}:::".split(":")[2], arn.rpartition("/")[2]
+        if kind == "ec2":
+            filters = [{"Name": "resource-id", "Values": [resource]}]
+            return _as_map(self.client("ec2").describe_tags(Filters=filters)["Tags"])
+        if kind == "elasticfilesystem" and resource.startswith("fs-"):
+            systems = self.client("efs").describe_file_systems()["FileSystems"]
+            return next((_as_map(one["Tags"]) for one in systems if one["FileSystemId"] == resource), {})
+        return self.aws.tags_of(arn)
+
     def _send(self, target: str, role_arn: str | None, event: dict[str, Any]) -> None:
         if ":lambda:" in target:
             self.permissions.permit(self.lambdas.functions[target], "events.amazonaws.com")
@@ -290,3 +307,7 @@ class Simulation:
         client = self.client("sqs")
         url = client.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
         client.send_message(QueueUrl=url, MessageBody=body)
+
+
+def _as_map(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}

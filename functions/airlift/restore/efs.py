@@ -128,7 +128,9 @@ class Efs(Family):
             if client.describe_file_systems(FileSystemId=system_id)["FileSystems"][0]["LifeCycleState"] != "deleting":
                 client.delete_file_system(FileSystemId=system_id)
         except (client.exceptions.FileSystemNotFound, client.exceptions.MountTargetNotFound):
-            return Finishing(not _exists(client, system_id), AGAIN_IN_SECONDS, f"mount targets of {system_id}")
+            if not _exists(client, system_id):
+                return Finishing(True)
+            return Finishing(False, AGAIN_IN_SECONDS, f"mount targets of {system_id} are being deleted")
         return Finishing(False, AGAIN_IN_SECONDS, f"file system {system_id} is being deleted")
 
 
