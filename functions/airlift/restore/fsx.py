@@ -1,10 +1,10 @@
 """FSx: new file systems for Windows, Lustre and OpenZFS; for ONTAP a new volume in a file system that exists.
 
 IAM actions:
-- prepare: ds:DescribeDirectories on * (Windows); fsx:DescribeStorageVirtualMachines, DescribeVolumes (ONTAP), on
-  arn:aws:fsx:<region>:<recovery account>:storage-virtual-machine/* and …:volume/*
-- finish: fsx:DescribeFileSystems, DescribeVolumes, TagResource on …:file-system/* and …:volume/*
-- validate: as finish, without tags
+- prepare: ds:DescribeDirectories (Windows); fsx:DescribeStorageVirtualMachines, DescribeVolumes (ONTAP); on *
+- finish: fsx:DescribeFileSystems, DescribeVolumes on *; fsx:TagResource on
+  arn:aws:fsx:<region>:<recovery account>:file-system/* and …:volume/*
+- validate: fsx:DescribeFileSystems, DescribeVolumes on *
 - delete: also fsx:DeleteFileSystem, DeleteVolume on these file systems and volumes
 """
 
