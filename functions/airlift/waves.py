@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airlift.errors import MetadataRefused
 from airlift.items import IN_FLIGHT, LOST, NOT_ISOLATED
 from airlift.restore import family_of
 
@@ -169,7 +170,10 @@ class _Limits:
 
     def _place(self, item: Record) -> str | None:
         family = family_of(item["resourceType"])
-        return family.exclusive(self._target_of(item)) if family else None
+        try:
+            return family.exclusive(self._target_of(item)) if family else None
+        except MetadataRefused:
+            return None  # what is wrong with the plan's targets holds the item when it is started
 
 
 def _held_types(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift.errors import MetadataRefused
 from airlift.restore.base import Target
 from airlift.restore.ebs import Ebs
 from airlift.waves import Elsewhere, Stop, Turn, is_failure, turn
@@ -201,6 +202,15 @@ def test_only_one_at_a_time_goes_into_the_same_target_and_others_pass_it(monkeyp
     for items, expected in ((eks, ["red-0", "blue-0"]), ([running, *eks], ["blue-0"])):
         now = turn(the_plan(), items, {}, frozenset(), MOMENT, target_of)
         assert (names(now), now.limited) == (expected, True)
+
+
+def test_targets_that_are_refused_do_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Ebs, _target: Target) -> str | None:
+        raise MetadataRefused("A cluster takes no such key.", "remove it.")
+
+    monkeypatch.setattr(Ebs, "exclusive", refuse)
+    volume = an_item(resourceArn="arn:aws:ec2:::volume/v", resourceType="EBS")
+    assert names(taken(the_plan(), [volume, an_item("a")])) == ["v", "a"]
 
 
 def test_what_is_held_for_its_network_says_nothing_of_the_rest_of_its_type() -> None:
