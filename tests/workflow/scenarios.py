@@ -19,7 +19,19 @@ from tests.workflow.playing import (
     scenario,
 )
 
-__all__ = ["HOUR", "MACHINES", "SCENARIOS", "Played", "approvals", "console", "finding", "look", "played", "second_tier", "waves"]
+__all__ = [
+    "HOUR",
+    "MACHINES",
+    "SCENARIOS",
+    "Played",
+    "approvals",
+    "console",
+    "finding",
+    "look",
+    "played",
+    "second_tier",
+    "waves",
+]
 
 
 @scenario

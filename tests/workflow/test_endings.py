@@ -72,6 +72,7 @@ ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
     "only_told": ([RECOVERED], []),
     "not_severe_enough": ([RECOVERED], []),
     "vault_not_in_plan": ([("FAILED", "VaultNotInPlan")], []),
+    "second_tier": (failed("ResourcesNotRestored"), failed("ResourcesNotRestored")),
     "nothing_to_restore": ([("FAILED", "NothingToRestore")], [("FAILED", "NothingToRestore")]),
     "closing_fails": ([("FAILED", "ClientError")], [RECOVERED]),
     "readiness_answers_nonsense": ([("FAILED", "States.QueryEvaluationError")], []),
