@@ -216,3 +216,73 @@ def test_of_two_vaults_only_the_one_that_restores_the_resource_takes_the_wish(wo
     w.ledger.write(Update((claim["pk"], claim["sk"]), {"vault": VAULT}))
     reopen_wanted_again(w)
     assert stored(w, item)["state"] == "waiting"
+
+
+def listed(name: str, created: Any) -> dict[str, Any]:
+    return {
+        "RecoveryPointArn": point_arn(name),
+        "ResourceArn": table_arn("orders"),
+        "ResourceType": "DynamoDB",
+        "CreationDate": created,
+        "Status": "COMPLETED",
+    }
+
+
+def test_restored_again_before_a_time_takes_an_older_point_than_was_kept(work: Make, services: Services) -> None:
+    points = [listed("new", ago(hours=1)), listed("older", ago(days=8)), listed("oldest", ago(days=20))]
+    aws = services.play("backup", list_recovery_points_by_backup_vault={"RecoveryPoints": points})
+    item = closed("orders", state="validated")
+    w = work(item, a_wish(before=stamp(ago(days=7)), reason="logs show it"))
+    reopen_wanted_again(w)
+    now = stored(w, item)
+    assert (now["state"], now["attempt"], now["candidate"]) == ("waiting", 2, 0)
+    assert [point["arn"] for point in now["candidates"]] == [point_arn("older"), point_arn("oldest")]
+    assert now["attempts"][0]["createdResourceArn"] == "arn:x"
+    assert aws.requests("list_recovery_points_by_backup_vault")[0]["ByResourceArn"] == table_arn("orders")
+    [said] = texts(w.ledger, "again")
+    assert f"the point of {stamp(ago(days=8))}" in said
+    assert said.endswith("Reason: logs show it")
+
+
+def test_a_time_before_all_points_is_refused_with_what_was_passed_over(work: Make, services: Services) -> None:
+    points = {"RecoveryPoints": [listed("new", ago(hours=1))]}
+    services.play("backup", list_recovery_points_by_backup_vault=points)
+    item = closed("orders", state="validated")
+    w = work(item, a_wish(before=stamp(ago(days=7))))
+    reopen_wanted_again(w)
+    assert stored(w, item) == item
+    assert "no usable point (passed over: 1 from after" in texts(w.ledger, "again")[0]
+
+
+def described(services: Services) -> None:
+    point = {"CreationDate": ago(days=1), "ResourceArn": table_arn("orders"), "Status": "COMPLETED"}
+    services.play("backup", describe_recovery_point=point)
+
+
+def test_a_pin_on_what_waits_changes_its_point_and_not_its_attempt(work: Make, services: Services) -> None:
+    described(services)
+    item = an_item("orders")
+    w = work(item, a_wish(recoveryPointArn=point_arn("pin"), pin=True, reason="known good"))
+    reopen_wanted_again(w)
+    now = stored(w, item)
+    assert (now["state"], now["attempt"], now["open"]) == ("waiting", 1, item["open"])
+    assert [point["arn"] for point in now["candidates"]] == [point_arn(name) for name in ("pin", "new", "old")]
+    assert texts(w.ledger, "again") == [
+        f"pinned: the point of {stamp(ago(days=1))}, chosen by the operator. Reason: known good"
+    ]
+    reopen_wanted_again(w)
+    assert stored(w, item) == now
+
+
+def test_a_pin_releases_what_is_held_and_comes_too_late_for_what_is_under_way(work: Make, services: Services) -> None:
+    described(services)
+    held = an_item("orders", state="held", heldFrom="running", heldAt=stamp(NOW), heldIn="arn:x", jobId="job-1")
+    w = work(held, a_wish(recoveryPointArn=point_arn("pin"), pin=True))
+    reopen_wanted_again(w)
+    now = stored(w, held)
+    assert (now["state"], now["attempt"], now["attempts"][0]["jobId"]) == ("waiting", 2, "job-1")
+    running = an_item("orders", state="running", jobId="job-2")
+    w = work(running, a_wish(recoveryPointArn=point_arn("pin"), pin=True))
+    reopen_wanted_again(w)
+    assert stored(w, running) == running
+    assert "its restore has been started" in stored(w, a_wish())["refusedBy0"]

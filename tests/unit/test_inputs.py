@@ -89,6 +89,18 @@ REFUSED: list[tuple[Any, str]] = [
     ({"recoveryId": RECOVERY, "action": "restart"}, "action: Only 'resume', 'continue', 'first-sign', 'restore-again'"),
     ({"recoveryId": RECOVERY, "action": "first-sign"}, "firstSign: The action first-sign needs this field"),
     ({"recoveryId": RECOVERY, "action": "restore-again"}, "resourceArns: The action restore-again needs this"),
+    (
+        {"recoveryId": RECOVERY, "action": "pin", "resourceArns": [TABLE], "recoveryPointArn": POINT},
+        "reason: The action pin needs this",
+    ),
+    (
+        {"recoveryId": RECOVERY, "action": "restore-again", "resourceArns": [TABLE], "before": "latest"},
+        "before: 'latest' is not a time",
+    ),
+    (
+        {"recoveryId": RECOVERY, "action": "resume", "before": "2026-01-02T03:04:05Z"},
+        "before: This field does not go with the action resume",
+    ),
     ({"recoveryId": RECOVERY, "firstSign": LATEST}, "firstSign: This field does not go with the action resume"),
     ({"recoveryId": RECOVERY, "action": "stop", "wave": "data"}, "wave: This field does not go with the action stop"),
     (

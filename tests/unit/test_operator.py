@@ -22,6 +22,7 @@ from tests.unit.domain import (
     a_lock,
     a_plan,
     a_recovery,
+    a_vault,
     ago,
     an_item,
     point_arn,
@@ -192,3 +193,40 @@ def test_resuming_what_was_to_open_access_only_restores(
     given(a_recovery(state="ENDED", outcome="AccessOpen", cause="x", accessOnly=True))
     assert acts(ledger, "resume")["outcome"] == "accepted"
     assert recovery(ledger)["resumedAt"] == stamp(NOW)
+
+
+PIN = {"resourceArns": [table_arn("orders")], "recoveryPointArn": point_arn("p"), "reason": "known good"}
+
+
+def test_a_pin_is_noted_with_its_reason_before_resources_are_known(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(*RUNNING, a_vault(selectedAt=None))
+    assert "known good" in acts(ledger, "pin", **PIN)["text"]
+    noted = ledger.get(again_key(RECOVERY_ID, table_arn("orders"))) or {}
+    assert (noted["pin"], noted["recoveryPointArn"], noted["reason"]) == (True, point_arn("p"), "known good")
+    assert any("known good" in text for text in texts(ledger, "operator"))
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (None, "is no resource of recovery"),
+        (an_item("orders", state="running"), "the restore of .* has been started"),
+        (an_item("orders", state="validated"), "the restore of .* has been started"),
+    ],
+)
+def test_a_pin_that_comes_too_late_is_refused(
+    ledger: Ledger, given: Callable[..., None], states: Service, item: Any, words: str
+) -> None:
+    given(*RUNNING, a_vault(), *([item] if item else []))
+    with pytest.raises(InvalidInput, match=words):
+        acts(ledger, "pin", **PIN)
+
+
+def test_a_pin_on_a_recovery_that_has_ended_is_kept_for_its_resume(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(*ENDED, a_vault(), ITEM)
+    done = acts(ledger, "pin", **PIN)
+    assert (done["outcome"], "airlift resume" in done["text"]) == ("done", True)

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import time_machine
 from airlift.errors import NothingToRestore
-from airlift.ledger import OPEN_INDEX, Update, claim_key, item_key, keyed, recovery_key
+from airlift.ledger import OPEN_INDEX, Update, again_key, claim_key, item_key, keyed, looked_key, recovery_key
 from airlift.selecting import select_recovery_points
+from airlift.values import stamp
+from airlift.vaults import VaultWork
 
-from tests.unit.domain import NOW, RECOVERY_ID, SECOND_VAULT, VAULT, ago, point_arn, stored, table_arn, texts
+from tests.unit.domain import EVENT, NOW, RECOVERY_ID, SECOND_VAULT, VAULT, ago, point_arn, stored, table_arn, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airlift.ledger import Record
-    from airlift.vaults import VaultWork
 
     from tests.unit.domain import Service, Services
 
@@ -139,3 +140,45 @@ def test_people_are_told_that_a_first_sign_is_needed_and_how_it_is_given(work: M
     [notice] = w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#")
     assert notice["title"] == f"Airlift {RECOVERY_ID}: a first sign is needed"
     assert notice["nextStep"].startswith(f"airlift first-sign {RECOVERY_ID} ")
+
+
+def test_what_does_not_fit_one_call_is_selected_in_further_ones(
+    work: Make, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airlift.selecting._RESOURCES_PER_WRITE", 2)
+    monkeypatch.setattr("airlift.selecting._TURN", timedelta(0))
+    vault_of(services, *(a_point(f"t{n}") for n in range(5)))
+    w = work(vault=GRANTED)
+    counts = []
+    for _ in range(2):
+        assert select_recovery_points(w) == {"next": "select", "waitSeconds": 0}
+        w = VaultWork(dict(EVENT))
+        counts.append(w.vault["selecting"]["resources"])
+        assert "selectedAt" not in w.vault
+    assert select_recovery_points(w) == {"next": "advance", "waitSeconds": 0}
+    vault = stored(w, w.vault)
+    assert (counts, vault["selected"], "selecting" in vault) == ([2, 4], 5, False)
+    assert [item["resourceArn"] for item in items(w)] == [table_arn(f"t{n}") for n in range(5)]
+
+
+def test_which_points_were_looked_at_is_kept_beside_the_item(work: Make, services: Services) -> None:
+    vault_of(services, a_point("a"), a_point("a", RecoveryPointArn=point_arn("p-late"), CreationDate=NOW))
+    w = work(vault=GRANTED)
+    select_recovery_points(w)
+    assert items(w)[0]["newestUsable"] == stamp(ago(hours=1))
+    looked = w.ledger.get(looked_key(RECOVERY_ID, VAULT, table_arn("a"))) or {}
+    assert [(one["arn"], one["why"]) for one in looked["looked"]] == [
+        (point_arn("p-late"), "passed over: from after the first sign of compromise"),
+        (point_arn("p-a"), "taken"),
+    ]
+
+
+def test_a_point_that_was_pinned_before_the_selection_is_taken(work: Make, services: Services) -> None:
+    vault_of(services, a_point("a"), a_point("a", RecoveryPointArn=point_arn("pinned"), CreationDate=NOW))
+    key = again_key(RECOVERY_ID, table_arn("a"))
+    wish = keyed(key, resourceArn=table_arn("a"), recoveryPointArn=point_arn("pinned"), pin=True, at=stamp(NOW))
+    w = work(wish, vault=GRANTED)
+    select_recovery_points(w)
+    [item] = items(w)
+    assert (item["candidates"][0]["arn"], item["candidates"][0]["chosen"]) == (point_arn("pinned"), True)
+    assert item["chosenWhy"].endswith("ALTHOUGH IT IS FROM AFTER THE FIRST SIGN OF COMPROMISE")
