@@ -30,6 +30,8 @@ APPROVERS = {
 
 BUS = f"arn:aws:events:{REGION}:{RECOVERY}:event-bus/airlift-incidents"
 
+BACKED_UP = ("Aurora", "DocumentDB", "DynamoDB", "EBS", "EC2", "EFS", "Neptune", "S3")
+
 _TEAM_STACK = "airlift-approval-team"
 _PATIENCE = 30.0
 
@@ -122,7 +124,7 @@ def protect(cloud: Cloud, team: str, **more: str) -> None:
 def make_vaults(cloud: Cloud, team: str, **more: str) -> dict[str, str]:
     """Step 6, in production: vaults with the team, the plan that fills them; the stack's outputs."""
     cloud.client("backup", PRODUCTION).update_region_settings(
-        ResourceTypeOptInPreference=dict.fromkeys(("DynamoDB", "EBS", "EFS", "S3"), True),
+        ResourceTypeOptInPreference=dict.fromkeys(BACKED_UP, True),
         ResourceTypeManagementPreference=dict.fromkeys(("DynamoDB", "EFS"), True),
     )
     return deploy(cloud, PRODUCTION, "3-vault-account/vault.yaml", "airlift-vault", ApprovalTeamArn=team, **more)
@@ -137,12 +139,14 @@ def wait_for_team(cloud: Cloud, vault: str) -> None:
         time.sleep(0.25)
 
 
-def make_network(cloud: Cloud) -> dict[str, list[str]]:
-    """Step 7, in the recovery account; the plan's `targets.defaults`."""
+def make_network(cloud: Cloud) -> tuple[dict[str, list[str]], str]:
+    """Step 7, in the recovery account; the plan's `targets.defaults`, and a key for what is restored."""
     zones = {"AvailabilityZone1": f"{REGION}a", "AvailabilityZone2": f"{REGION}c"}
-    made = deploy(cloud, RECOVERY, "4-recovery-account/isolated-network.yaml", "airlift-isolated", **zones)
+    made = deploy(
+        cloud, RECOVERY, "4-recovery-account/isolated-network.yaml", "airlift-isolated", MakeKey="yes", **zones
+    )
     names = ("AvailabilityZones", "SubnetIds", "SecurityGroupIds")
-    return {name[0].lower() + name[1:]: made[name].split(",") for name in names}
+    return {name[0].lower() + name[1:]: made[name].split(",") for name in names}, made["RestoreKeyArn"]
 
 
 def forward_findings(cloud: Cloud, account: str = DETECTOR) -> None:

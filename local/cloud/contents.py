@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import urlencode
 
+from local.cloud.machines import TAG, Aurora, DocumentDb, Instance, Neptune, make_key
 from local.cloud.running import PRODUCTION, REGION
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from local.cloud.running import Cloud
 
 ITEMS, DOCUMENTS, BLOCKS = 3000, 60, 256 * 1024
-TAG = {"Key": "airlift", "Value": "protected"}
-"""What the backup plan selects by (accounts/3-vault-account)."""
 
 _PREFIXES = ("invoices/2026/10", "invoices/2026/11", "reports/quarter 3", "фото", "日本/東京", "a+b & c", "plain")
 
@@ -165,7 +164,7 @@ class Volume:
         self._cloud = cloud
         tags = [{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": self.name}, TAG]}]
         made = cloud.client("ec2", PRODUCTION).create_volume(
-            AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True, TagSpecifications=tags
+            AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True, KmsKeyId=make_key(cloud), TagSpecifications=tags
         )
         self._id = made["VolumeId"]
         self.arn = f"arn:aws:ec2:{REGION}:{PRODUCTION}:volume/{self._id}"
@@ -220,7 +219,7 @@ class Files:
         self._cloud.write_files(PRODUCTION, self._id, files)
 
 
-KINDS: tuple[type[Resource], ...] = (Table, Bucket, Volume, Files)
+KINDS: tuple[type[Resource], ...] = (Table, Bucket, Volume, Files, Instance, Aurora, DocumentDb, Neptune)
 
 
 def _order(number: int, state: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""`make demo`: an incident and its recovery, on this machine, from the finding to the comparison of every byte."""
+"""`make demo`: an incident and its recovery, on this machine, from the finding to the comparison of every byte.
+
+`MODE=drill` is an exercise of the same path instead: nobody attacks, and at the end nothing of it must be left.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local.cloud import accounts, comparing, deploy, story
-from local.cloud.running import ORGANIZATION, RECOVERY, TEAM_REGION, WORK, Cloud
+from local.cloud import accounts, comparing, deploy, drill, story
+from local.cloud.running import ORGANIZATION, PRODUCTION, RECOVERY, TEAM_REGION, WORK, Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,15 +42,15 @@ class Demo:
         """A line with the seconds since the start."""
         self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {words}", highlight=False, soft_wrap=True)
 
-    def prepare(self) -> Story:
-        """Airlift deployed into the recovery account, and the story told up to the finding; both at a time."""
+    def prepare(self, *, attack: bool = True) -> Story:
+        """Airlift deployed into the recovery account, and the story told so far; both at a time."""
         runtime = deploy.runtime()
         self.say("Airlift is built and deployed into the recovery account: sam build, sam deploy")
         with ThreadPoolExecutor(1) as side:
             deployed = side.submit(lambda: deploy.deploy(self.cloud, deploy.build(runtime), runtime))
             told = story.begin(self.cloud, self.say)
             planned = side.submit(lambda: self._after(deployed, told))
-            story.tell(told, self.say)
+            story.tell(told, self.say, attack=attack)
             if not deployed.done():
                 self.say("Waiting for the deployment (the first build takes about half a minute)")
             planned.result()
@@ -115,11 +118,33 @@ class Demo:
         while len(self._recovery()["votes"]) < votes and time.monotonic() < until:
             time.sleep(0.5)
 
-    def _recovery(self) -> dict[str, Any]:
-        """The newest recovery, as `airlift status` tells it."""
-        found = self.airlift("--json", "watch", "--once", capture_output=True)
+    def _recovery(self, *recovery_id: str) -> dict[str, Any]:
+        """A recovery, or the newest, as `airlift status` tells it."""
+        found = self.airlift("--json", "watch", *recovery_id, "--once", capture_output=True)
         recovery: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
         return recovery
+
+    def drill(self) -> str:
+        """Start a drill as an operator does; its id."""
+        what = ("--account", PRODUCTION, "--reason", "The quarterly exercise")
+        started = self.airlift("--json", "start", "--drill", *what, capture_output=True)
+        if started.returncode:
+            raise RuntimeError(started.stdout + started.stderr)
+        return str(json.loads(started.stdout)["recoveryId"])
+
+    def conclude_drill(self, drill_id: str, before: set[str]) -> bool:
+        """Wait for the clean-up, then ask the recovery account itself what is left; whether nothing is."""
+        until = time.monotonic() + PATIENCE
+        while not {"cleanedUpAt", "notCleanedUpAt"} & (recovery := self._recovery(drill_id)).keys():
+            if time.monotonic() > until:
+                raise RuntimeError(f"The clean-up of {drill_id} does not end; see `airlift status {drill_id}`.")
+            time.sleep(1)
+        self.console.print(drill.table(recovery["items"]))
+        left = sorted(drill.inventory(self.cloud) - before)
+        for name in left:
+            self.console.print(f"left: {name}", style="red", markup=False)
+        self.say("The recovery account's own describe calls show nothing that was not there before." * (not left))
+        return recovery.get("outcome") == "Recovered" and not left
 
     def conclude(self, told: Story) -> bool:
         """Compare, print the table and the times; whether everything is back."""
@@ -134,25 +159,33 @@ class Demo:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 only if everything came back as it was before the attack."""
+    """Run the demo; 0 only if everything came back as it was before the attack, or nothing of the drill is left."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--vote", choices=["me", "page"], help="ask for the approvers' votes here, or in the browser")
-    voting = parser.parse_args(arguments).vote
+    parser.add_argument("--mode", choices=["recovery", "drill"], default="recovery", help="an incident, or a drill")
+    options = parser.parse_args(arguments)
+    is_drill = options.mode == "drill"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     with Cloud(behind_days=story.BEHIND_DAYS) as cloud:
         demo = Demo(cloud, console)
         demo.say(f"The local cloud answers on 127.0.0.1:{cloud.port}")
-        told = demo.prepare()
-        told.send_finding()
-        demo.say("GuardDuty's finding arrives from the account that gathers findings. Now: airlift watch")
-        if voting == "me":
+        told = demo.prepare(attack=not is_drill)
+        before, drill_id = (drill.inventory(cloud), demo.drill()) if is_drill else (set(), "")
+        if is_drill:
+            demo.say(f"airlift start --drill: {drill_id}. Now: airlift watch")
+        else:
+            told.send_finding()
+            demo.say("GuardDuty's finding arrives from the account that gathers findings. Now: airlift watch")
+        if options.vote == "me":
             demo.vote_by_hand(told)
-        elif voting == "page":
+        elif options.vote == "page":
             demo.say(f"Vote as two of the approvers: {cloud.portal}")
         else:
             _beside(lambda: demo.vote_by_themselves(told))
         demo.airlift("watch", "--wait", "--interval", "0.5")
+        if is_drill:
+            return 0 if demo.conclude_drill(drill_id, before) else 1
         whole = demo.conclude(told)
         demo.say("Everything is back as it was before the attack." if whole else "[red]Not everything is back.[/]")
     return 0 if whole else 1

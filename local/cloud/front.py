@@ -177,6 +177,7 @@ class Application:
             "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
             "run-rule": lambda asked: self._world.backup.schedule.run_rule(**asked),
             "scan": lambda asked: self._world.backup.points.scan(**asked),
+            "place-point": lambda asked: self._world.backup.points.place(**asked),
             "fail-restore": lambda asked: self._world.faults.fail_restore(**asked),
             "fail-call": lambda asked: self._world.faults.plan(**asked),
         }

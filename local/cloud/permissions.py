@@ -94,14 +94,19 @@ def install() -> None:
     ) -> str:
         found = str(extract(service, method, path, headers, body, query, region, account))
         if found == "*" and service in _MISSED:
-            return _MISSED[service](path, body, query, f"{region}:{account}") or found
+            found = _MISSED[service](path, body, query, f"{region}:{account}") or found
         return _corrected(found, account)
 
     iam_actions.extract_resource_arn = extract_resource_arn
 
 
 def _corrected(arn: str, account: str) -> str:
-    """Rules of the default bus are named without it, and roles with their path (service authorization reference)."""
+    """Rules of the default bus are named without it, roles with their path, images and snapshots without an account.
+
+    So the service authorization reference has them.
+    """
+    if ":image/" in arn or ":snapshot/" in arn:
+        return re.sub(r"^(arn:aws:ec2:[^:]*):\d*:", r"\1::", arn)
     if not arn.startswith("arn:aws:iam:"):
         return arn.replace(":rule/default/", ":rule/")
     kind, _, name = arn.rpartition("/")
@@ -116,10 +121,26 @@ def _tagged_table(_path: str, body: bytes, _query: Mapping[str, Any], _where: st
     return arn
 
 
-def _tagged_volume(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
-    """EC2's CreateTags names a resource by its id."""
-    named = str(next(iter(query.get("ResourceId.1") or [""]), ""))
-    return f"arn:aws:ec2:{where}:volume/{named}" if named.startswith("vol-") else None
+def _tagged_in_ec2(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
+    """EC2's CreateTags names resources by their ids; the first one is asked for."""
+    kinds = {"vol": "volume", "i": "instance", "ami": "image", "snap": "snapshot"}
+    named = _first(query, "ResourceId.1")
+    kind = kinds.get(named.partition("-")[0])
+    return f"arn:aws:ec2:{where}:{kind}/{named}" if kind else None
+
+
+def _in_rds(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
+    """RDS's subnet groups, what is tagged by its ARN, and all that a description without a name is about."""
+    if group := _first(query, "DBSubnetGroupName"):
+        return f"arn:aws:rds:{where}:subgrp:{group}"
+    action = _first(query, "Action")
+    whole = {"DescribeDBInstances": "db:*", "DescribeDBClusters": "cluster:*", "DescribeDBSubnetGroups": "subgrp:*"}
+    return _first(query, "ResourceName") or (f"arn:aws:rds:{where}:{whole[action]}" if action in whole else None)
+
+
+def _first(query: Mapping[str, Any], name: str) -> str:
+    found = query.get(name) or ""
+    return str(found[0] if isinstance(found, list) else found)
 
 
 def _file_system(path: str, body: bytes, query: Mapping[str, Any], where: str) -> str | None:
@@ -128,4 +149,9 @@ def _file_system(path: str, body: bytes, query: Mapping[str, Any], where: str) -
     return f"arn:aws:elasticfilesystem:{where}:file-system/{found[0]}" if found else None
 
 
-_MISSED = {"dynamodb": _tagged_table, "ec2": _tagged_volume, "elasticfilesystem": _file_system}
+_MISSED = {
+    "dynamodb": _tagged_table,
+    "ec2": _tagged_in_ec2,
+    "elasticfilesystem": _file_system,
+    "rds": _in_rds,
+}

@@ -130,6 +130,14 @@ class Cloud:
         """Replace a volume's blocks."""
         self._send("PUT", f"volumes/{account}/{REGION}/{volume_id}", content)
 
+    def read_database(self, account: str, cluster: str) -> bytes:
+        """What a cluster's databases hold, as if one were connected."""
+        return self._send("GET", f"databases/{account}/{REGION}/{cluster}", None)
+
+    def write_database(self, account: str, cluster: str, content: bytes) -> None:
+        """Replace what a cluster's databases hold."""
+        self._send("PUT", f"databases/{account}/{REGION}/{cluster}", content)
+
     def read_files(self, account: str, file_system_id: str) -> dict[str, bytes]:
         """A file system's files by path, as if it were mounted."""
         found = self.door(f"file-systems/{account}/{REGION}/{file_system_id}")

@@ -22,7 +22,9 @@ SETTINGS = {
     "PERSIST_STATE": "0",
 }
 
-RESTORE_SECONDS = {"DynamoDB": 4.0, "S3": 8.0, "EBS": 3.0, "EFS": 4.0}
+RESTORE_SECONDS = {"DynamoDB": 4.0, "S3": 8.0}
+OTHERS_SECONDS = 3.0
+"""How long a restore takes of the types named, and of all others."""
 
 
 def prepare(port: int) -> None:
@@ -45,10 +47,11 @@ async def serve(port: int, behind: float) -> None:
 
     clock = StoryClock(behind)
     settings = Settings(
-        restore_seconds=lambda resource_type, _size: RESTORE_SECONDS[resource_type],
+        restore_seconds=lambda resource_type, _size: RESTORE_SECONDS.get(resource_type, OTHERS_SECONDS),
         association_seconds=0.2,
         session_creating_seconds=0.5,
         events_period=5.0,
+        emulator_time=clock.told,
     )
     clients, organizations = front.connect(port), Organizations(settings.organizations)
     world = front.make_world(clients, clock, settings, organizations.guard)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud import accounts
 from local.cloud.accounts import APPROVERS
 from local.cloud.contents import KINDS
+from local.cloud.machines import DISKS
 from local.cloud.running import DETECTOR, MANAGEMENT, ORGANIZATION, PRODUCTION, RECOVERY, REGION, ROOT
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ BEHIND_DAYS = DAYS + 0.5
 
 HOUR, DAY = 3600.0, 86400.0
 VAULT = f"arn:aws:backup:{REGION}:{PRODUCTION}:backup-vault:production-airgapped"
+CLUSTERS = ("Aurora", "DocumentDB", "Neptune")
+CONTINUOUS = "production-buckets"
 ALARM = "production-mass-deletion"
 _COPYING = 600.0  # how long after a backup the story looks for its copy
 
@@ -44,6 +47,8 @@ class Story:
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     team: str = ""
     backup_plan: str = ""
+    continuous_plan: str = ""
+    restore_key: str = ""
     network: dict[str, list[str]] = field(default_factory=dict)
     attacked: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -78,16 +83,23 @@ class Story:
             "triggers": {"guardDuty": {"allow": "request", "minimumSeverity": 7}, "alarms": [alarm]},
             "waves": [
                 {"name": "data", "match": [{"types": ["DynamoDB", "S3"]}], "pauseBefore": pause},
-                {"name": "storage", "match": [{"types": ["EBS", "EFS"]}]},
+                {"name": "storage and databases", "match": [{"types": ["EBS", "EFS", *CLUSTERS]}]},
+                {"name": "compute", "match": [{"types": ["EC2"]}]},
             ],
-            "targets": {
-                "defaults": self.network,
-                "types": {"EBS": {"metadata": {"volumeType": "gp3"}}},
-            },
+            "targets": {"defaults": self.network, "types": self._types()},
             "objectives": {"rtoMinutes": 60, "rpoMinutes": 1440},
         }
         path.write_text(json.dumps(plan, indent=2))  # JSON is YAML
         return path
+
+    def _types(self) -> dict[str, Any]:
+        """Keys of the recovery account for what would else keep one that it can't use."""
+        own = {"kmsKeyId": self.restore_key}
+        devices = [{"DeviceName": device, "Ebs": {"KmsKeyId": self.restore_key}} for device in DISKS]
+        return {
+            "EBS": {"metadata": {"volumeType": "gp3"}},
+            "EC2": {"metadata": {"BlockDeviceMappings": json.dumps(devices)}},
+        } | dict.fromkeys(CLUSTERS, own)
 
 
 def begin(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resource]] = KINDS) -> Story:
@@ -102,8 +114,33 @@ def begin(cloud: Cloud, say: Callable[[str], None], kinds: Sequence[type[Resourc
         accounts.wait_for_team(cloud, VAULT.rpartition(":")[2])
         say(f"{PRODUCTION} has an air-gapped vault; its team was pending, and now is assigned")
         story.backup_plan = vaults["BackupPlanId"]
-        story.resources, story.network = made.result(), network.result()
+        story.resources, (story.network, story.restore_key) = made.result(), network.result()
+    story.continuous_plan = _plan_continuous(story)
     return story
+
+
+def _plan_continuous(story: Story) -> str:
+    """Production's own plan for its bucket: followed continuously, in the air-gapped vault itself; the plan's id."""
+    backup, rule, role = _rule(story)
+    followed = {
+        "RuleName": CONTINUOUS,
+        "TargetBackupVaultName": rule["TargetBackupVaultName"],
+        "TargetLogicallyAirGappedBackupVaultArn": VAULT,
+        "EnableContinuousBackup": True,
+        "Lifecycle": {"DeleteAfterDays": 35},
+    }
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": CONTINUOUS, "Rules": [followed]})["BackupPlanId"]
+    buckets = {"SelectionName": "buckets", "IamRoleArn": role, "Resources": ["arn:aws:s3:::*"]}
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=buckets)
+    return str(plan)
+
+
+def _rule(story: Story) -> tuple[Any, dict[str, Any], str]:
+    """A client, the rule of the plan that the vault's stack made, and its role."""
+    backup = story.cloud.client("backup", PRODUCTION)
+    rule = backup.get_backup_plan(BackupPlanId=story.backup_plan)["BackupPlan"]["Rules"][0]
+    selected = backup.list_backup_selections(BackupPlanId=story.backup_plan)["BackupSelectionsList"][0]
+    return backup, rule, selected["IamRoleArn"]
 
 
 def _team(cloud: Cloud, say: Callable[[str], None]) -> str:
@@ -120,8 +157,8 @@ def _team(cloud: Cloud, say: Callable[[str], None]) -> str:
     return team
 
 
-def tell(story: Story, say: Callable[[str], None]) -> None:
-    """Everything up to the moment before the finding; the local cloud's clock arrives in the present."""
+def tell(story: Story, say: Callable[[str], None], *, attack: bool = True) -> None:
+    """Everything up to the moment before the finding, or before a drill if there is no attack; it is the present then."""
     cloud, vault = story.cloud, VAULT.rpartition(":")[2]
     for day in range(1, DAYS + 1):
         for resource in story.resources:
@@ -130,6 +167,9 @@ def tell(story: Story, say: Callable[[str], None]) -> None:
             story.expected = {one.arn: one.read(PRODUCTION, one.arn) for one in story.resources}
         points = _back_up(story, (DAYS - day) * DAY + 8 * HOUR)
         say(f"Day {day} of {DAYS}: {points} recovery points copied into {vault}")
+    if not attack:
+        _jump(cloud, 0)
+        return
     _jump(cloud, 2 * HOUR)
     story.attacked = datetime.fromtimestamp(time.time() - 2 * HOUR, UTC)
     for resource in story.resources:
@@ -140,11 +180,15 @@ def tell(story: Story, say: Callable[[str], None]) -> None:
 
 
 def _back_up(story: Story, behind: float) -> int:
-    """Do on demand what the backup plan does on schedule, and let it be `behind` seconds ago; how many copies."""
-    cloud = story.cloud
-    backup = cloud.client("backup", PRODUCTION)
-    rule = backup.get_backup_plan(BackupPlanId=story.backup_plan)["BackupPlan"]["Rules"][0]
-    role = backup.list_backup_selections(BackupPlanId=story.backup_plan)["BackupSelectionsList"][0]["IamRoleArn"]
+    """Do on demand what the backup plans do on schedule, and let it be `behind` seconds ago; how many copies.
+
+    A bucket isn't copied: its continuous recovery point is in the air-gapped vault already and goes on.
+    """
+    cloud, (backup, rule, role) = story.cloud, _rule(story)
+    followed = [one for one in story.resources if one.resource_type == "S3"]
+    for bucket in followed:
+        asked = {"plan_id": story.continuous_plan, "rule_name": CONTINUOUS, "resource_arn": bucket.arn}
+        cloud.door("run-rule", {"account": PRODUCTION, "region": REGION, **asked})
     made = [
         backup.start_backup_job(
             BackupVaultName=rule["TargetBackupVaultName"],
@@ -153,6 +197,7 @@ def _back_up(story: Story, behind: float) -> int:
             Lifecycle=rule["Lifecycle"],
         )
         for resource in story.resources
+        if resource not in followed
     ]
     _jump(cloud, behind + _COPYING)
     _completed(

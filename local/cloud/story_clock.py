@@ -22,6 +22,7 @@ class StoryClock:
     def __init__(self, behind: float = 0.0) -> None:
         self._wall = WallClock()
         self._behind = behind
+        self._jumps: list[tuple[float, float]] = []
         self._lock = threading.RLock()
         self._seq = itertools.count()
         self._waiting: dict[int, tuple[float, Callable[[], None], Callable[[], None]]] = {}
@@ -29,6 +30,12 @@ class StoryClock:
     def now(self) -> float:
         """Seconds since 1970 UTC, as the story has it."""
         return self._wall.now() - self._behind
+
+    def told(self, present: float) -> float:
+        """A moment of the present, in seconds since 1970 UTC, as the story had it."""
+        with self._lock:
+            behind = next((before for moment, before in self._jumps if present < moment), self._behind)
+        return present - behind
 
     def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
         """Run `action` when the story reaches `when`; the result cancels it."""
@@ -52,6 +59,7 @@ class StoryClock:
         with self._lock:
             if not 0 <= behind <= self._behind:
                 raise ValueError(f"the clock is {self._behind:.0f} s behind; it can't go to {behind:.0f} s")
+            self._jumps.append((self._wall.now(), self._behind))
             self._behind = behind
             for number, (when, action, cancel) in sorted(self._waiting.items(), key=lambda item: item[1][0]):
                 cancel()

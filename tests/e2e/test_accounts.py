@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from airlift.isolation import Places, look
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local.cloud import accounts
@@ -130,9 +131,26 @@ def _administrator(cloud: Cloud) -> Any:
     return session.client("events", endpoint_url=f"http://127.0.0.1:{cloud.port}")
 
 
-def test_the_isolated_network_is_what_a_plan_names(cloud: Cloud) -> None:
-    found = accounts.make_network(cloud)
+def test_the_isolated_network_is_what_a_plan_names_and_leads_nowhere_until_somebody_opens_it(cloud: Cloud) -> None:
+    found, key = accounts.make_network(cloud)
+    assert key.startswith(f"arn:aws:kms:{REGION}:{RECOVERY}:key/")
     assert [len(found[name]) for name in ("availabilityZones", "subnetIds", "securityGroupIds")] == [2, 2, 1]
+    places = Places(frozenset([*found["subnetIds"], *found["securityGroupIds"]]))
+    subnets_alone = Places(frozenset(found["subnetIds"]))
+
+    def clients(service: str) -> Any:
+        return cloud.client(service, RECOVERY)
+
+    assert look(clients, [places]).leaks(places) == ""
+    assert "lets traffic out to 0.0.0.0/0" in look(clients, [places]).leaks(subnets_alone)  # the VPC's default group
+    ec2, (subnet, *_) = clients("ec2"), found["subnetIds"]
+    vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    assert look(clients, [places]).leaks(places) == f"subnet {subnet} routes to internet gateway {gateway}"
 
 
 def test_a_dropped_connection_had_its_effect_and_no_answer(cloud: Cloud) -> None:

@@ -71,7 +71,9 @@ def test_only_the_management_account_changes_global_settings(story: Story) -> No
 
 def test_region_settings_and_supported_types(story: Story) -> None:
     owner = story.backup(OWNER)
-    assert owner.get_supported_resource_types()["ResourceTypes"] == ["DynamoDB", "EBS", "EFS", "S3"]
+    types = owner.get_supported_resource_types()["ResourceTypes"]
+    assert types == sorted(types)
+    assert {"Aurora", "DocumentDB", "DynamoDB", "EBS", "EC2", "EFS", "Neptune", "S3"} <= set(types)
     owner.update_region_settings(ResourceTypeOptInPreference={"S3": False})
     opted = owner.describe_region_settings()["ResourceTypeOptInPreference"]
     assert (opted["S3"], opted["EBS"]) == (False, True)
