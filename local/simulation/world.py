@@ -273,6 +273,10 @@ class Simulation:
         if kind == "elasticfilesystem" and resource.startswith("fs-"):
             systems = self.client("efs").describe_file_systems()["FileSystems"]
             return next((_as_map(one["Tags"]) for one in systems if one["FileSystemId"] == resource), {})
+        if kind == "dsql":
+            dsql = self.client("dsql")
+            there = any(one["arn"] == arn for one in dsql.list_clusters()["clusters"])
+            return dict(dsql.list_tags_for_resource(resourceArn=arn)["tags"]) if there else {}
         return self.aws.tags_of(arn)
 
     def _send(self, target: str, role_arn: str | None, event: dict[str, Any]) -> None:
