@@ -37,6 +37,11 @@ GOOD_TEAM = {
     "NumberOfApprovers": 3,
     "ApprovalStrategy": {"MofN": {"MinApprovalsRequired": 2}},
 }
+OPEN_GROUP = {
+    "GroupId": "sg-1",
+    "GroupName": "restored",
+    "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+}
 ACCOUNTS = [{"id": ACCOUNT, "vaults": [{"arn": VAULT, "approvalTeamArn": TEAM}, {"arn": SECOND_VAULT}]}]
 
 
@@ -153,3 +158,22 @@ def test_a_vault_that_ended_otherwise_starts_over_where_it_stood(
     assert checked(w) == [VAULT]
     assert (record(w)["state"], record(w)["rounds"]) == (state, 0)
     assert "ending" not in record(w)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ({"SecurityGroups": [OPEN_GROUP]}, "lets traffic out to 0.0.0.0/0: what is restored there is held back"),
+        (refused("UnauthorizedOperation"), "whether the targets' network is isolated can't be checked"),
+        ({"SecurityGroups": [OPEN_GROUP | {"IpPermissionsEgress": []}]}, ""),
+    ],
+)
+def test_targets_that_are_not_isolated_are_told_and_keep_nobody_from_asking(
+    work: Make, services: Services, groups: Any, words: str
+) -> None:
+    stands(services)
+    network = {"describe_subnets": {"Subnets": []}, "describe_route_tables": {"RouteTables": []}}
+    services.play("ec2", describe_security_groups=groups, **network)
+    w = work(targets={"types": {"EFS": {"securityGroupIds": ["sg-1"]}}})
+    assert checked(w) == [VAULT]
+    assert [words in text for text in texts(w.ledger)] == ([True] if words else [])
