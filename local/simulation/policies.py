@@ -218,7 +218,7 @@ def _rds(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     named = [f"{kind}:{params[member]}" for member, kind in RDS_KINDS.items() if member in params]
     names = [f"arn:aws:rds:{place}:{name}" for name in named or [RDS_LISTS.get(operation, "*")]]
     arns = [params["ResourceName"]] if "ResourceName" in params else names
-    tagging = [("rds:AddTagsToResource", arn, {}) for arn in arns if params.get("Tags")]
+    tagging: Needs = [("rds:AddTagsToResource", arn, {}) for arn in arns if params.get("Tags")]
     return [*((f"rds:{operation}", arn, {}) for arn in arns), *tagging]
 
 
