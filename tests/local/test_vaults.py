@@ -86,7 +86,7 @@ def test_tags_of_vaults_and_points(story: Story) -> None:
     owner.tag_resource(ResourceArn=LAG, Tags={"a": "1", "b": "2"})
     owner.untag_resource(ResourceArn=LAG, TagKeyList=["a"])
     assert owner.list_tags(ResourceArn=LAG)["Tags"] == {"b": "2"}
-    assert owner.list_tags(ResourceArn=point)["Tags"] == {"plan": "daily"}
+    assert owner.list_tags(ResourceArn=point)["Tags"] == {"plan": "daily", "team": "shop"}
     with refused("ResourceNotFoundException"):
         story.backup(SECURITY).list_tags(ResourceArn=LAG)
 
