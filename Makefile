@@ -1,7 +1,8 @@
 # A fresh machine needs Python 3.11 or newer and make. Everything else comes from the locks in requirements/.
 #
 #   make venv     .venv, with the `airlift` command in .venv/bin
-#   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser
+#   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser;
+#                 MODE=drill: a drill, of which nothing must be left
 #   make test     all tests but those that need a browser
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
 #   make check    formatting, types, template, workflows
@@ -64,7 +65,7 @@ web-programs:
 	$(call environment,.venv-lock,$<,10,uv)
 
 demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
-	@.venv/bin/python -m local.cloud.demo $(if $(VOTE),--vote $(VOTE))
+	@.venv/bin/python -m local.cloud.demo $(if $(MODE),--mode $(MODE)) $(if $(VOTE),--vote $(VOTE))
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)

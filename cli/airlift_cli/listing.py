@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airlift.ledger import Record
 
-_COLUMNS = (("recovery", 28), ("state", 20), ("mode", 5), ("began (UTC)", 16), ("took · reason", 220))
+_COLUMNS = (("recovery", 32), ("state", 20), ("mode", 5), ("began (UTC)", 16), ("took · reason", 220))
 
 
 def recovery_lines(recoveries: Iterable[Record], now: datetime, width: int) -> Text:

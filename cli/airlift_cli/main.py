@@ -53,6 +53,9 @@ def start(
     access_only: Annotated[  # noqa: FBT002
         bool, typer.Option("--access-only", help="End when access is open; resume restores.")
     ] = False,
+    drill: Annotated[  # noqa: FBT002
+        bool, typer.Option("--drill", help="Exercise it all; what is restored, and the access, is deleted at the end.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,  # noqa: FBT002
 ) -> Exit:
     """Ask for access to source vaults and restore from them."""
@@ -65,6 +68,7 @@ def start(
         firstSign=first_sign,
         adoptVault=adopt_vault,
         accessOnly=access_only or None,
+        drill=drill or None,
     )
     answer = _send(ctx.obj, document)
     if not watch or not answer.recovery_id:
@@ -137,6 +141,12 @@ def _act(ctx: typer.Context, recovery_id: str, action: str, **fields: Any) -> Ex
 def stop(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
     """Stop a recovery: nothing more is started; what runs is left running and reported."""
     return _act(ctx, recovery_id, "stop", reason=reason)
+
+
+@command(app, "clean-up")
+def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar="DRILL_ID")]) -> Exit:
+    """Go on deleting what an ended drill restored, if something is left of it."""
+    return _act(ctx, drill_id, "clean-up")
 
 
 @command(app, "resume")

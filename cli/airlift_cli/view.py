@@ -55,9 +55,21 @@ def _header(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
     lines += wrapped(_stages(milestones(snapshot, now), wide=width >= WIDE), width)
     if cause := shown(recovery.get("cause", "")):
         lines += labelled("cause", [Text(cause, style=style_of(state))], width, most=4)
+    if words := _clean_up(recovery):
+        lines += labelled("clean-up", [Text(words)], width)
     if key := recovery.get("reportKey"):
         lines += labelled("report", [Text(shown(key))], width)
     return lines
+
+
+def _clean_up(recovery: Record) -> str:
+    """How far the deletion of what a drill restored has come; empty for a real recovery and a drill that runs."""
+    if recovery.get("mode") != "drill" or "endedAt" not in recovery:
+        return ""
+    if "cleanedUpAt" in recovery:
+        return f"everything it restored, and its access, is deleted ({recovery['cleanedUpAt']})"
+    left = "; ".join(map(shown, recovery.get("cleanUpLeft", [])))
+    return f"not done, left: {left}" if left else "under way"
 
 
 def _took(recovery: Record, now: datetime) -> str:

@@ -10,7 +10,7 @@ from airlift.ledger import Ledger, Put, Record, Update, execution_key, keyed, re
 from airlift.lock import running_holder
 from airlift.plan_store import newest_plan
 from airlift.preempting import opening, preempts, stop_preempted
-from airlift.recovery import chore, is_drill
+from airlift.recovery import EVERY_WAVE, chore, is_drill
 from airlift.timeline import entry
 from airlift.values import now, stamp
 from airlift.wishes import noted
@@ -40,7 +40,7 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
     if action.action == "clean-up" or (is_drill(action.recovery_id) and not runs):
-        return _clean_up(recovery, action)
+        return _clean_up(ledger, execution_arn, recovery, action)
     if lock and not runs and action.action not in ("first-sign", "pin") and not preempts(action.recovery_id, lock):
         raise RecoveryAlreadyRuns(
             f"Recovery {lock['recoveryId']} of account {recovery['account']} is under way.",
@@ -58,7 +58,7 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     return _resume(ledger, execution_arn, recovery, text, lock)
 
 
-def _clean_up(recovery: Record, action: Action) -> dict[str, Any]:
+def _clean_up(ledger: Ledger, execution_arn: str, recovery: Record, action: Action) -> dict[str, Any]:
     """Goes on with a drill's clean-up; an ended drill takes no other action, since its clean-up has begun."""
     identity = recovery["recoveryId"]
     if not is_drill(identity):
@@ -73,6 +73,8 @@ def _clean_up(recovery: Record, action: Action) -> dict[str, Any]:
     if recovery["state"] != "ENDED":
         raise RecoveryAlreadyRuns(f"Drill {identity} has not ended.", f"`airlift stop {identity}` ends it.")
     text = f"The clean-up of drill {identity} goes on."
+    served = keyed(execution_key(execution_arn), recoveryId=identity, account=recovery["account"], outcome="cleanUp")
+    ledger.write(Put(served), entry(identity, now(), "operator", text))
     return {"outcome": "cleanUp", "text": text, "recoveryId": identity, "account": recovery["account"]}
 
 
@@ -90,7 +92,8 @@ def _noted(
         case "continue":
             wave = action.wave or "the wave that waits"
             text = f"Continue with {wave}; held resources are tried again."
-            return [Update(key, {"continuedAt": stamp(at), "continuedWave": action.wave})], text
+            let_pass = {**recovery.get("continuedWaves", {}), action.wave or EVERY_WAVE: stamp(at)}
+            return [Update(key, {"continuedAt": stamp(at), "continuedWaves": let_pass})], text
         case "restore-again" | "pin":
             return noted(ledger, recovery, action, execution_arn, at)
     return [], ""

@@ -58,7 +58,8 @@ def receive(ledger: Ledger, execution_arn: str, document: object) -> Outcome:
     ignored with the same text and counted, since nobody is there to read it.
     """
     if known := ledger.get(execution_key(execution_arn)):
-        return _outcome("accepted", "This execution was accepted before.", known["recoveryId"], known["account"])
+        outcome = known.get("outcome", "accepted")
+        return _outcome(outcome, "This execution was accepted before.", known["recoveryId"], known["account"])
     if isinstance(document, Mapping) and ("detail-type" in document or "source" in document):
         try:
             return _receive_event(ledger, execution_arn, document)

@@ -158,7 +158,7 @@ def _team(cloud: Cloud, say: Callable[[str], None]) -> str:
 
 
 def tell(story: Story, say: Callable[[str], None], *, attack: bool = True) -> None:
-    """Everything up to the moment before the finding, or before a drill if there is no attack; it is the present then."""
+    """Everything up to the moment before the finding, or before a drill if nobody attacks. It is the present then."""
     cloud, vault = story.cloud, VAULT.rpartition(":")[2]
     for day in range(1, DAYS + 1):
         for resource in story.resources:

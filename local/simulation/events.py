@@ -90,7 +90,7 @@ class EventRouter:
     def tick(self, account: str, region: str) -> None:
         """Every schedule comes due, once. Nothing else sets them off, or a simulation would never be at rest."""
         bus = f"arn:aws:events:{region}:{account}:event-bus/default"
-        event = {"version": "0", "id": self._ids.uuid(), "account": account, "region": region, "resources": []}
+        event: Event = {"version": "0", "id": self._ids.uuid(), "account": account, "region": region, "resources": []}
         event |= {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
         for rule in self.schedules.values():
             for target in rule.targets.values():
