@@ -20,7 +20,7 @@ from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import is_ours, observe, restore_jobs, started_by_others
 from airlift.pacing import Throttled, back_off, reserve
-from airlift.recovery import cut_off
+from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
 from airlift.requesting import describe
@@ -146,8 +146,8 @@ def _passed_waves(work: VaultWork) -> frozenset[int]:
     """Waves that the operator has let pass since the vault began to wait before them. Kept by name, as plans change."""
     names = list(work.vault.get("passedWaves", []))
     waiting = work.vault.get("pausedWaves", {})
-    named, at = work.recovery.get("continuedWave"), work.recovery.get("continuedAt", "")
-    let_pass = [name for name, since in waiting.items() if at > since and named in (None, name)]
+    said = work.recovery.get("continuedWaves", {})
+    let_pass = [n for n, since in waiting.items() if max(said.get(EVERY_WAVE, ""), said.get(n, "")) > since]
     if let_pass:
         names += let_pass
         left = {name: since for name, since in waiting.items() if name not in let_pass}

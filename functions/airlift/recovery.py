@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 """A first sign that says: the newest points are wanted."""
+EVERY_WAVE = "*"
+"""In the recovery's `continuedWaves` (when the operator let which wave pass): no wave was named, all that wait."""
 _NO_CUT_OFF = datetime.max.replace(tzinfo=UTC)
 
 

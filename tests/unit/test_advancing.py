@@ -120,14 +120,12 @@ def test_a_pause_waits_in_the_loop_until_the_operator_continues_after_it_began(w
     paused = {"pausedWaves": {"tables": stamp(ago(minutes=10))}, "waitingSince": stamp(ago(minutes=10))}
     for continued in (
         {},
-        {"continuedAt": stamp(ago(minutes=11))},
-        {"continuedWave": "other", "continuedAt": stamp(NOW)},
+        {"continuedWaves": {"*": stamp(ago(minutes=11))}},
+        {"continuedWaves": {"other": stamp(NOW)}},
     ):
         assert advance_restores(work(item, vault=paused, recovery=continued, waves=PAUSE))["waitSeconds"] == 100
     assert backup.requests("start_restore_job") == []
-    w = work(
-        item, vault=paused, recovery={"continuedAt": stamp(ago(minutes=9)), "continuedWave": "tables"}, waves=PAUSE
-    )
+    w = work(item, vault=paused, recovery={"continuedWaves": {"tables": stamp(ago(minutes=9))}}, waves=PAUSE)
     advance_restores(w)
     assert stored(w, item)["state"] == "running"
     assert stored(w, w.vault)["passedWaves"] == ["tables"]
@@ -138,7 +136,7 @@ def test_a_halted_wave_ends_with_the_operator_who_may_let_it_pass(work: Make, ba
     w = work(item, vault={"waveProblems": {"0": 1}}, waves=HALT)
     with pytest.raises(OperatorNeeded, match="Failures in wave tables halt wave rest"):
         advance_restores(w)
-    w.ledger.write(Update((w.recovery["pk"], w.recovery["sk"]), {"continuedAt": "2026-11-24T08:00:00.001Z"}))
+    w.ledger.write(Update((w.recovery["pk"], w.recovery["sk"]), {"continuedWaves": {"*": "2026-11-24T08:00:00.001Z"}}))
     w.recovery = stored(w, w.recovery)
     advance_restores(w)
     assert stored(w, item)["state"] == "running"
@@ -249,9 +247,7 @@ def test_several_waves_under_way_at_once_wait_and_are_let_pass_each_by_its_name(
     vault = stored(w, w.vault)
     assert vault["pausedWaves"] == {"b": stamp(NOW), "c": stamp(NOW)}
     assert len(texts(w.ledger, "paused")) == 2
-    w.ledger.write(
-        Update((w.recovery["pk"], w.recovery["sk"]), {"continuedAt": stamp(NOW + SECOND), "continuedWave": "c"})
-    )
+    w.ledger.write(Update((w.recovery["pk"], w.recovery["sk"]), {"continuedWaves": {"c": stamp(NOW + SECOND)}}))
     w.recovery = stored(w, w.recovery)
     advance_restores(w)
     assert [stored(w, item)["state"] for item in items] == ["running", "waiting", "running"]

@@ -106,9 +106,9 @@ def test_on_an_ended_recovery_it_goes_on_if_the_action_needs_that(
 def test_continue_notes_when_and_for_which_wave(ledger: Ledger, given: Callable[..., None], states: Service) -> None:
     given(*RUNNING)
     acts(ledger, "continue", wave="tables")
-    assert (recovery(ledger)["continuedAt"], recovery(ledger)["continuedWave"]) == (stamp(NOW), "tables")
+    assert (recovery(ledger)["continuedAt"], recovery(ledger)["continuedWaves"]) == (stamp(NOW), {"tables": stamp(NOW)})
     acts(ledger, "continue")
-    assert "continuedWave" not in recovery(ledger)
+    assert recovery(ledger)["continuedWaves"] == {"tables": stamp(NOW), "*": stamp(NOW)}
 
 
 @pytest.mark.parametrize("sign", [stamp(ago(hours=9)), stamp(ago(minutes=1)), "latest"])
