@@ -228,7 +228,7 @@ def test_status_lists_the_newest_first(world: World) -> None:
     )
     lines = world.run("status").output.splitlines()
     assert lines[1].startswith(f"{RECOVERY_ID}      RUNNING")
-    assert lines[2].startswith(f"{older}  Recovered             drill")
+    assert lines[2].startswith(f"{older}      Recovered             drill")
     assert max(map(len, lines)) <= 100
     assert [r["recoveryId"] for r in json.loads(world.run("status", "--json").output)] == [RECOVERY_ID, older]
     assert len(json.loads(world.run("--json", "status", "--limit", "1").output)) == 1
