@@ -145,7 +145,7 @@ def test_scanned_points_go_first_as_far_as_the_plan_wants(policy: Any, order: li
 
 
 def test_a_point_whose_retention_ends_soon_is_used_only_if_there_is_no_other() -> None:
-    soon = {"CalculatedLifecycle": {"DeleteAt": NOW + timedelta(hours=23)}}
+    soon: dict[str, Any] = {"CalculatedLifecycle": {"DeleteAt": NOW + timedelta(hours=23)}}
     [result] = selected(point("new", CUT, **soon), point("old", ago(days=2)))
     assert chosen(result) == ["old", "new"]
     assert result.candidates[1]["expires"]
