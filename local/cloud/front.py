@@ -170,8 +170,9 @@ class Application:
     def _door_answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """POST `/_local/clock` {"behind": seconds}, `/_local/events` {"account", "region", "event"},
         `/_local/run-rule` {"account", "region", "plan_id", "rule_name", "resource_arn"}, `/_local/scan` {"point_arn",
-        "state", "findings"}, `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call`
-        {"service", "operation", "kind", "times", "after_effect"}; the portal; the data door."""
+        "state", "findings"}, `/_local/place-point` {"vault_arn", "resource_arn", "resource_type"},
+        `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call` {"service", "operation",
+        "kind", "times", "after_effect"}; the portal; the data door."""
         doors: dict[str, Callable[[dict[str, Any]], Any]] = {
             "clock": lambda asked: self._clock.jump(float(asked["behind"])),
             "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
