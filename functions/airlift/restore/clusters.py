@@ -135,8 +135,9 @@ class Clusters(Family):
         states = {each["DBInstanceIdentifier"]: each["DBInstanceStatus"] for each in _instances(client, name)}
         for wished in _wished(restored):
             if wished not in states:
-                client.create_db_instance(DBInstanceIdentifier=wished, Tags=tags, **self._instance(cluster, restored))
-                states[wished] = "creating"
+                asked = self._instance(cluster, restored)
+                made = client.create_db_instance(DBInstanceIdentifier=wished, Tags=tags, **asked)
+                states[wished] = made["DBInstance"]["DBInstanceStatus"]
         waits = [_wait("instance", each, state) for each, state in states.items() if state != "available"]
         return next((wait for wait in waits if not wait.done), Finishing(True))
 
