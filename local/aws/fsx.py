@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ class Fsx:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._kinds: dict[tuple[str, str, str], dict[str, Resource]] = defaultdict(dict)
-        self.service = Service((self,), self._resources, tags=self._tags)
+        self._lock = threading.RLock()
+        self.service = Service((self,), self._resources, tags=self._tags, lock=self._lock)
 
     def _tags(self, arn: str) -> Mapping[str, str]:
         known = (one for kind in self._kinds.values() for one in kind.values() if one["ResourceARN"] == arn)
@@ -200,7 +202,8 @@ class Fsx:
         kept = self._kinds[caller.account, caller.region, kind]
 
         def gone() -> None:
-            kept.pop(resource[_ID_MEMBERS[kind]], None)
+            with self._lock:
+                kept.pop(resource[_ID_MEMBERS[kind]], None)
 
         self._context.after(DELETING_SECONDS, gone)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ class Timestream:
         self._databases: dict[Place, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._tables: dict[Place, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
         self._tags: dict[str, dict[str, str]] = defaultdict(dict)
-        self.service = Service((self,), _resources)
+        self.service = Service((self,), _resources, lock=threading.RLock())
 
     def describe_endpoints(self, caller: Caller, _params: Params) -> Params:
         """DescribeEndpoints, which SDKs call first."""

@@ -87,13 +87,15 @@ class Service:
     """A service as `parts`: a method named like an operation in snake case answers that operation.
 
     `resources` names the ARNs an operation is authorized on; `admit` refuses a call before anything else
-    (rates, Regions); `tags` gives a resource's tags by its ARN, for conditions on aws:ResourceTag.
+    (rates, Regions); `tags` gives a resource's tags by its ARN, for conditions on aws:ResourceTag. A
+    service that another one calls while that answers has a `lock` of its own.
     """
 
     parts: Sequence[object]
     resources: Callable[[Caller, str, Params], Sequence[str]] = lambda _caller, _operation, _params: ("*",)
     admit: Callable[[Caller, str], None] = lambda _caller, _operation: None
     tags: Callable[[str], Mapping[str, str]] = lambda _arn: {}
+    lock: threading.RLock | None = None
 
     def find(self, operation: str) -> Operation | None:
         """The method that answers `operation`, if this service provides it."""
@@ -122,7 +124,7 @@ class Front:
             operation, params = parse_request(
                 request.service, request.method, request.path, request.query, headers, request.body
             )
-            with self.lock:
+            with self.services[request.service].lock or self.lock:
                 answer = self._call(request.service, operation.name, self.identify(headers), params)
                 body = render(operation, answer)
         except AwsError as error:
