@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 Place = tuple[str, str, str]
 """Account, Region and the id of a volume, a file system or a database cluster."""
+
+Disk = tuple[str, int, bytes]
+"""Label, size in GiB and content."""
 
 Tree = Mapping[str, bytes]
 
@@ -20,6 +23,7 @@ class Doors:
     def __init__(self) -> None:
         self._volumes: dict[Place, bytes] = {}
         self._databases: dict[Place, bytes] = {}
+        self._premises: dict[str, list[Disk]] = {}
         self._files: dict[Place, dict[str, bytes]] = {}
 
     def write_volume(self, account: str, region: str, volume_id: str, content: bytes) -> None:
@@ -37,6 +41,14 @@ class Doors:
     def read_database(self, account: str, region: str, cluster: str) -> bytes:
         """What a cluster's databases hold; one never written to is empty."""
         return self._databases.get((account, region, cluster), b"")
+
+    def write_premises(self, arn: str, disks: Sequence[Disk]) -> None:
+        """Replace the disks of a gateway's volume (one) or of a virtual machine, which lie on somebody's premises."""
+        self._premises[arn] = list(disks)
+
+    def read_premises(self, arn: str) -> list[Disk]:
+        """Its disks; none if there is no such thing."""
+        return list(self._premises.get(arn, ()))
 
     def write_files(self, account: str, region: str, file_system_id: str, files: Mapping[str, bytes | None]) -> None:
         """Write files by path from the root, without a leading slash; None deletes one."""

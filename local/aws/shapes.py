@@ -24,6 +24,10 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+SPACED_TYPES = ("Storage Gateway",)
+"""AWS Backup's model has a pattern without spaces for a ResourceType, and lists this one as a valid value."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a value does not fit its shape."""
@@ -79,6 +83,8 @@ def _constraint_problem(value: Any, shape: Any, where: str) -> Problem | None:
         return Problem(f"{where} is above the maximum of {rules['max']}")
     if rules.get("enum") and value not in rules["enum"]:
         return Problem(f"{where} must be one of {', '.join(rules['enum'])}")
+    if shape.name == "ResourceType" and value in SPACED_TYPES:
+        return None
     if "pattern" in rules and isinstance(value, str) and not _pattern(rules["pattern"]).fullmatch(value):
         return Problem(f"{where} does not match {rules['pattern']}")
     return None

@@ -13,6 +13,7 @@ from local.aws.backup.types.ec2 import Ec2
 from local.aws.backup.types.efs import Efs
 from local.aws.backup.types.eks import Eks
 from local.aws.backup.types.fsx import Fsx
+from local.aws.backup.types.gateway import GatewayVolume, VirtualMachine
 from local.aws.backup.types.opaque import Opaque
 from local.aws.backup.types.s3 import S3
 from local.aws.backup.types.timestream import Timestream
@@ -27,6 +28,8 @@ _ALL: tuple[Family, ...] = (
     Ebs(),
     Efs(),
     Ec2(),
+    GatewayVolume(),
+    VirtualMachine(),
     Clusters("Aurora"),
     Clusters("DocumentDB"),
     Clusters("Neptune"),

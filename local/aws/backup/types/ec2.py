@@ -22,7 +22,7 @@ from local.aws.backup.types.base import (
 )
 from local.aws.backup.types.ebs import read_volume
 from local.aws.backup.types.launch import Disk, launch
-from local.aws.backup.types.network import check_security_groups, default_subnets, subnet
+from local.aws.backup.types.network import check_security_groups, instance_subnet, subnet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from local.aws.context import Context
 
 _FLAGS = ("DisableApiTermination", "EbsOptimized", "RequireIMDSv2")
-_NO_DEFAULT = "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC"
 _USE_BACKED_UP = "UseBackedUpValue"
 
 
@@ -122,7 +121,7 @@ class Ec2:
 
     def check(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> None:
         """Everything of the target's account that the metadata names, and the keys of encrypted disks."""
-        _, zone = self._network(target, metadata)
+        _, zone = instance_subnet(target, metadata)
         ec2 = target.client("ec2")
         if metadata.get("KeyName"):
             _exists(lambda name: ec2.describe_key_pairs(KeyNames=[name]), metadata["KeyName"], "key pair")
@@ -139,21 +138,6 @@ class Ec2:
         for key in _FLAGS:
             flag(metadata, key, "false")
         check_disks(target, content.disks, parsed(metadata, "BlockDeviceMappings", []))
-
-    def _network(self, target: Target, metadata: Mapping[str, str]) -> tuple[str, str]:
-        """The subnet that the instance goes to, and its zone: the one named, or one of the default VPC."""
-        if metadata.get("SubnetId"):
-            subnet_id = metadata["SubnetId"]
-        else:
-            default, subnets = default_subnets(target)
-            if default is None:
-                raise RestoreProblem(_NO_DEFAULT)
-            if not subnets:
-                raise RestoreProblem(f"No subnets found for the default VPC '{default}'. Please specify a subnet.")
-            subnet_id = subnets[0]
-        vpc, zone = subnet(target, subnet_id)
-        check_security_groups(target, listed(metadata, "SecurityGroupIds"), vpc)
-        return subnet_id, zone
 
     def _check_interfaces(self, target: Target, interfaces: list[dict[str, Any]]) -> None:
         describe = target.client("ec2").describe_network_interfaces
@@ -177,7 +161,7 @@ class Ec2:
 
     def restore(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> str:
         """Snapshots, an image, an instance of it, and the blocks on its volumes."""
-        subnet_id, zone = self._network(target, metadata)
+        subnet_id, zone = instance_subnet(target, metadata)
         asked: dict[str, Any] = {
             "InstanceType": metadata.get("InstanceType") or content.described["InstanceType"],
             "SubnetId": subnet_id,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from local.aws.backup.types.base import RestoreProblem
+from local.aws.backup.types.base import RestoreProblem, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local.aws.backup.types.base import Target
 
@@ -23,6 +23,27 @@ def default_subnets(target: Target) -> tuple[str | None, list[str]]:
     vpc = str(vpcs[0]["VpcId"])
     found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     return vpc, [str(subnet["SubnetId"]) for subnet in found]
+
+
+NO_DEFAULT_VPC = "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC"
+
+
+def instance_subnet(target: Target, metadata: Mapping[str, str]) -> tuple[str, str]:
+    """The subnet that an instance goes to, and its zone: the one named, or one of the default VPC.
+
+    Looks at the security groups too. Raises RestoreProblem, with AWS's texts (restore-testing.html).
+    """
+    subnet_id = metadata.get("SubnetId")
+    if not subnet_id:
+        default, subnets = default_subnets(target)
+        if default is None:
+            raise RestoreProblem(NO_DEFAULT_VPC)
+        if not subnets:
+            raise RestoreProblem(f"No subnets found for the default VPC '{default}'. Please specify a subnet.")
+        subnet_id = subnets[0]
+    vpc, zone = subnet(target, subnet_id)
+    check_security_groups(target, listed(metadata, "SecurityGroupIds"), vpc)
+    return subnet_id, zone
 
 
 def subnet(target: Target, subnet_id: str) -> tuple[str, str]:
