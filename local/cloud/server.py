@@ -41,7 +41,7 @@ async def serve(port: int, behind: float) -> None:
 
     from local.aws.settings import Settings
     from local.clock import WallClock
-    from local.cloud import appconfig, events, front, instances, keys, lambdas, permissions, stacks, workflows
+    from local.cloud import appconfig, events, fargate, front, instances, keys, lambdas, permissions, stacks, workflows
     from local.cloud.organizations import Organizations
     from local.cloud.story_clock import StoryClock
 
@@ -56,7 +56,7 @@ async def serve(port: int, behind: float) -> None:
     clients, organizations = front.connect(port), Organizations(settings.organizations)
     world = front.make_world(clients, clock, settings, organizations.guard)
     front.install(world)
-    for mended in (permissions, lambdas, appconfig, events, keys, instances):
+    for mended in (permissions, lambdas, appconfig, events, keys, instances, fargate):
         mended.install()
     stacks.install(clients)
     organizations.install()
