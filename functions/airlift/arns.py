@@ -28,6 +28,15 @@ TeamArn = Annotated[
         "It looks like arn:aws:mpa:us-east-1:999900001111:approval-team/NAME.",
     ),
 ]
+Region = Annotated[str, Form(_REGION, "a Region", "It looks like ap-northeast-1.")]
+RoleArn = Annotated[
+    str,
+    Form(
+        "arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
+        "the ARN of a role",
+        "It looks like arn:aws:iam::777788889999:role/NAME.",
+    ),
+]
 AlarmArn = Annotated[
     str,
     Form(

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_json
 
-from airlift.arns import AccountId  # noqa: TC001 (pydantic reads it at run time)
+from airlift.arns import AccountId, Region  # noqa: TC001 (pydantic reads it at run time)
 from airlift.documents import Document, Problem, problems_of, told
 from airlift.errors import AccountNotInPlan, PlanInvalid, VaultNotInPlan
 from airlift.plan_parts import (
     Access,
     Account,
-    Allow,
     Approval,
+    Drills,
     Exclusion,
     Matcher,
     Notifications,
@@ -28,10 +28,10 @@ from airlift.plan_parts import (
     Points,
     Retries,
     Targets,
-    Triggers,
     Vault,
     Wave,
 )
+from airlift.plan_triggers import Allow, Triggers
 from airlift.restore.base import Target
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Plan(Document):
     accounts: Annotated[tuple[Account, ...], Field(min_length=1)]
     detectors: tuple[AccountId, ...] = ()
     """Accounts whose events are believed."""
+    detector_regions: tuple[Region, ...] = ()
+    """Regions in which each of them forwards events. Without it, those from which a check has come before."""
     triggers: Triggers = Triggers()
     approval: Approval = Approval()
     access: Access = Access()
@@ -64,6 +66,7 @@ class Plan(Document):
     targets: Targets = Targets()
     objectives: Objectives = Objectives()
     notifications: Notifications = Notifications()
+    drills: Drills = Drills()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:

@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from airlift.arns import AccountId, AlarmArn, Arn, TeamArn, VaultArn
+from airlift.arns import AccountId, Arn, TeamArn, VaultArn
 from airlift.documents import Document, refuse
 
-Allow = Literal["notify", "check", "request"]
-"""What a trigger may start: a message, the readiness checks as well, or the request for access as well."""
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Pattern = Annotated[str, Field(min_length=1)]
 """Compared with regard to case; `*`, `?` and `[…]` as in a shell."""
@@ -40,53 +38,14 @@ class Account(Document):
 
     id: AccountId
     name: str = ""
+    management_account: AccountId | None = None
+    """Of the organization it is in; the readiness checks compare it with the recovery account's."""
     vaults: Annotated[tuple[Vault, ...], Field(min_length=1)]
 
     @property
     def vault_arns(self) -> tuple[str, ...]:
         """ARNs of the source vaults, in the plan's order."""
         return tuple(vault.arn for vault in self.vaults)
-
-
-class Trigger(Document):
-    """What one kind of event may start."""
-
-    allow: Allow
-
-
-class GuardDuty(Trigger):
-    """Findings are taken that are severe enough or whose type is listed."""
-
-    minimum_severity: Annotated[float, Field(ge=1, le=10)] = 7
-    """7 is the lower end of High (guardduty_findings-severity.html)."""
-    types: tuple[Pattern, ...] = ()
-
-    def takes(self, finding_type: str, severity: float | None) -> bool:
-        """Whether a finding is severe enough, or of a listed type."""
-        return (severity is not None and severity >= self.minimum_severity) or _any(self.types, finding_type)
-
-
-class Alarm(Trigger):
-    """A CloudWatch alarm. Its event names no affected account, so the plan does."""
-
-    arn: AlarmArn
-    account: AccountId
-    look_back_minutes: Annotated[int, Field(ge=0, le=10080)] = 60
-    """How long before the alarm the first sign of compromise is taken to be."""
-
-
-class Triggers(Document):
-    """What is absent may start nothing."""
-
-    guard_duty: GuardDuty | None = None
-    security_hub: Trigger | None = None
-    health: Trigger | None = None
-    custom: Trigger | None = None
-    alarms: tuple[Alarm, ...] = ()
-
-    def alarm(self, arn: str) -> Alarm | None:
-        """The entry for this alarm, None if the plan has none."""
-        return next((alarm for alarm in self.alarms if alarm.arn == arn), None)
 
 
 class Approval(Document):
@@ -171,7 +130,7 @@ class Matcher(Document):
     def matches(self, resource_type: str, resource_arn: str, name: str | None = None) -> bool:
         """Whether the resource meets every criterion; one without a name meets no criterion for names."""
         criteria = ((self.types, resource_type), (self.arns, resource_arn), (self.names, name))
-        return all(patterns is None or _any(patterns, value) for patterns, value in criteria)
+        return all(patterns is None or any_of(patterns, value) for patterns, value in criteria)
 
 
 class Exclusion(Matcher):
@@ -271,11 +230,21 @@ class Targets(Document):
 
 
 class Notifications(Document):
-    """When people are reminded."""
+    """When people are told and reminded."""
 
     remind_at_fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.9)
     """Fractions of the time the approval session stays open."""
+    quiet_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    """When people were told of a sign of compromise in an account, further ones are only recorded for so long."""
 
 
-def _any(patterns: tuple[str, ...], value: str | None) -> bool:
+class Drills(Document):
+    """How often the whole path is to be exercised."""
+
+    warn_after_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """The readiness checks warn when the last successful drill of an account is older."""
+
+
+def any_of(patterns: tuple[str, ...], value: str | None) -> bool:
+    """Whether a value is there and matches one of the patterns."""
     return value is not None and any(fnmatchcase(value, pattern) for pattern in patterns)

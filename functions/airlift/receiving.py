@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from airlift.arns import Arn
+from airlift.deciding import Decision, decide
 from airlift.errors import (
     AccountNotInPlan,
     AirliftError,
@@ -18,7 +19,6 @@ from airlift.errors import (
     TriggerNotAllowed,
     VaultNotInPlan,
 )
-from airlift.incident import Decision, Incident, decide, read_event
 from airlift.inputs import Start, parse_input
 from airlift.ledger import (
     Conflict,
@@ -41,7 +41,11 @@ from airlift.preempting import opening, preempts, stop_preempted
 from airlift.recovery import LATEST, Wanted, chore, first_sign, listing, new_recovery, recovery_id
 from airlift.runtime import logger, metrics
 from airlift.timeline import entry
+from airlift.triggers import read_event
 from airlift.values import now, parse_time, safe_text, stamp
+
+if TYPE_CHECKING:
+    from airlift.incident import Incident
 
 Outcome = dict[str, Any]
 """`{"outcome": "accepted" | "joined" | "ignored" | "done", "text": …, "recoveryId": … or ""}`."""
@@ -160,6 +164,7 @@ def _wanted(ledger: Ledger, start: Start, plan: PlanVersion, execution_arn: str)
         first_sign_from=source,
         trigger_id=execution_arn,
         adopt_vault=start.adopt_vault,
+        override_readiness=start.override_readiness and safe_text(start.override_readiness, 200),
         access_only=start.access_only,
         on_demand=True,
         drill=start.drill,

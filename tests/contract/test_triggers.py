@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift import incident
+from airlift.deciding import decide
 from airlift.errors import TriggerNotAllowed
-from airlift.incident import Incident, decide, read_event
+from airlift.incident import Incident
 from airlift.inputs import Action, Start, parse_input
 from airlift.plan import Plan
+from airlift.triggers import READERS, read_event
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
@@ -169,7 +170,7 @@ def test_families_pass_at_any_severity(finding_type: str) -> None:
 
 def test_rules_and_readers_are_for_the_same_events() -> None:
     let_in = {(s, d) for rule in RULES.values() for s in rule["source"] for d in rule["detail-type"]}
-    assert let_in == set(incident._READERS)
+    assert let_in == set(READERS)
 
 
 def variants(name: str, choices: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airlift.deciding import Decision, decide
 from airlift.errors import AccountNotInPlan, AirliftError, InvalidInput, NotBelieved, TriggerNotAllowed
-from airlift.incident import Decision, decide, read_event
 from airlift.plan import Plan
+from airlift.triggers import read_event
 from airlift.values import parse_time, safe_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,7 +164,7 @@ def test_alarm_without_a_readable_time_is_told_apart_by_the_event() -> None:
 
 def test_alarm_is_decided_by_the_plan() -> None:
     read = read_event(ALARM)
-    assert (read.account, read.alarm_arn) == (None, ALARM_ARN)
+    assert (read.account, read.source_arn) == (None, ALARM_ARN)
     assert read.trigger_id == f"{ALARM_ARN} 2026-10-01T02:06:40.985000+00:00"
     decision = decide(read, plan(alarms=[ALARM_ENTRY]))
     assert (decision.allow, decision.account, decision.vaults) == ("check", "111122223333", VAULTS)
