@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, deploying, notices, plan_commands, point_choice, watching
+from airlift_cli import actions, deploying, notices, plan_commands, point_commands, watching
+from airlift_cli.acting import Reason, RecoveryId, act, reading_of, send
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
-from airlift_cli.reading import Reading
 from airlift_cli.snapshot import bare
 
 if TYPE_CHECKING:
@@ -24,18 +24,11 @@ app = new_app("Recovers what AWS Backup keeps in logically air-gapped vaults, on
 plan_app = new_group("Check, deploy and show the recovery plan.")
 app.add_typer(plan_app, name="plan")
 
-RecoveryId = Annotated[str, typer.Argument(metavar="RECOVERY_ID", help="Such as r-20260102-111122223333-0a1b.")]
-ResourceArn = Annotated[str, typer.Argument(metavar="RESOURCE_ARN", help="ARN of the source resource.")]
 Newest = Annotated[
     str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
 ]
-Reason = Annotated[str | None, typer.Option(help="Why; kept in the recovery's timeline.")]
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, YAML.")]
 Interval = Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")]
-
-
-def _reading(session: Session, *, impatient: bool = False) -> Reading:
-    return Reading(session.stack.ledger_table(impatient=impatient))
 
 
 @command(app, "start")
@@ -70,18 +63,11 @@ def start(
         accessOnly=access_only or None,
         drill=drill or None,
     )
-    answer = _send(ctx.obj, document)
+    answer = send(ctx.obj, document)
     if not watch or not answer.recovery_id:
         ctx.obj.say(f"Follow it: airlift watch {answer.recovery_id}")
         return Exit.OK
     return _watch(ctx.obj, answer.recovery_id)
-
-
-def _send(session: Session, document: dict[str, Any]) -> actions.Answer:
-    answer = actions.send(session.stack, _reading(session), document)
-    session.document(answer.document())
-    session.say(answer.text)
-    return answer
 
 
 @command(app, "watch")
@@ -96,19 +82,19 @@ def watch(
     """Follow a recovery live: approvals, restores, times. Only reads; attach and leave at any time."""
     session: Session = ctx.obj
     if wait and recovery_id is None:
-        recovery_id = watching.wait_for_one(session, _reading(session), interval)
+        recovery_id = watching.wait_for_one(session, reading_of(session), interval)
     return _watch(session, recovery_id or _newest(session), interval=interval, once=once, plain=plain)
 
 
 def _watch(
     session: Session, recovery_id: str, interval: float = 2.0, *, once: bool = False, plain: bool = False
 ) -> Exit:
-    reading = _reading(session, impatient=not once)
+    reading = reading_of(session, impatient=not once)
     return watching.watch(session, reading, recovery_id, interval=interval, plain=plain, once=once)
 
 
 def _newest(session: Session) -> str:
-    newest = _reading(session).newest()
+    newest = reading_of(session).newest()
     if newest is None:
         step = "start one with `airlift start`, or wait for one with `airlift watch --wait`."
         raise Problem("There is no recovery yet.", step, Exit.BAD_INPUT, name="NoRecovery")
@@ -125,34 +111,29 @@ def status(
     session: Session = ctx.obj
     if recovery_id:
         return _watch(session, recovery_id, once=True)
-    recoveries = _reading(session).recent(limit)
+    recoveries = reading_of(session).recent(limit)
     session.document([bare(recovery) for recovery in recoveries])
     lines = recovery_lines(recoveries, datetime.now(UTC), session.console.width)
     session.say(lines if recoveries else "There is no recovery yet.")
     return Exit.OK
 
 
-def _act(ctx: typer.Context, recovery_id: str, action: str, **fields: Any) -> Exit:
-    _send(ctx.obj, actions.given(recoveryId=recovery_id, action=action, **fields))
-    return Exit.OK
-
-
 @command(app, "stop")
 def stop(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
     """Stop a recovery: nothing more is started; what runs is left running and reported."""
-    return _act(ctx, recovery_id, "stop", reason=reason)
+    return act(ctx, recovery_id, "stop", reason=reason)
 
 
 @command(app, "clean-up")
 def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar="DRILL_ID")]) -> Exit:
     """Go on deleting what an ended drill restored, if something is left of it."""
-    return _act(ctx, drill_id, "clean-up")
+    return act(ctx, drill_id, "clean-up")
 
 
 @command(app, "resume")
 def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
     """Go on with a recovery that ended or holds resources, with the plan as it is now."""
-    return _act(ctx, recovery_id, "resume", reason=reason)
+    return act(ctx, recovery_id, "resume", reason=reason)
 
 
 @command(app, "continue")
@@ -163,7 +144,7 @@ def go_on(
     reason: Reason = None,
 ) -> Exit:
     """Confirm that restoring goes on past a pause."""
-    return _act(ctx, recovery_id, "continue", wave=wave, reason=reason)
+    return act(ctx, recovery_id, "continue", wave=wave, reason=reason)
 
 
 @command(app, "first-sign")
@@ -174,62 +155,7 @@ def first_sign(
     reason: Reason = None,
 ) -> Exit:
     """Say when the attack was first seen; points from before it are restored."""
-    return _act(ctx, recovery_id, "first-sign", firstSign=time, reason=reason)
-
-
-@command(app, "restore-again")
-def restore_again(
-    ctx: typer.Context,
-    recovery_id: RecoveryId,
-    resources: Annotated[
-        list[str] | None, typer.Argument(metavar="[RESOURCE_ARN]...", help="Resources to restore once more.")
-    ] = None,
-    resource: Annotated[list[str] | None, typer.Option(metavar="ARN", help="The same; may be repeated.")] = None,
-    point: Annotated[str | None, typer.Option(metavar="ARN", help="The recovery point for the one resource.")] = None,
-    before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From the newest usable point at or before this time.")
-    ] = None,
-    reason: Reason = None,
-) -> Exit:
-    """Restore resources once more, under new names; nothing of an earlier restore is touched."""
-    arns = [*(resources or []), *(resource or [])]
-    fields = {"resourceArns": arns, "recoveryPointArn": point, "before": before, "reason": reason}
-    return _act(ctx, recovery_id, "restore-again", **fields)
-
-
-@command(app, "pin")
-def pin(
-    ctx: typer.Context,
-    recovery_id: RecoveryId,
-    resource: ResourceArn,
-    point: Annotated[str, typer.Option(metavar="ARN", help="The recovery point to restore it from.")],
-    reason: Annotated[str, typer.Option(help="Why; kept in the recovery's timeline and report.")],
-) -> Exit:
-    """Say from which point a resource is restored, before its restore starts, whatever the plan would choose."""
-    fields = {"resourceArns": [resource], "recoveryPointArn": point, "reason": reason}
-    return _act(ctx, recovery_id, "pin", **fields)
-
-
-@command(app, "points")
-def points(
-    ctx: typer.Context,
-    recovery_id: RecoveryId,
-    resource: Annotated[str | None, typer.Argument(metavar="[RESOURCE_ARN]", help="One resource, in full.")] = None,
-) -> Exit:
-    """Show which point each resource is restored from and why; of one resource, which points were looked at."""
-    session: Session = ctx.obj
-    found = list(_reading(session).points(recovery_id, resource))
-    if resource and not found:
-        raise Problem(
-            f"Recovery {recovery_id} has selected no resource {resource}.",
-            f"`airlift points {recovery_id}` lists what is selected.",
-            Exit.BAD_INPUT,
-            name="UnknownResource",
-        )
-    session.document([point_choice.document(item, looked) for item, looked in found])
-    for item, looked in found:
-        session.say(point_choice.lines(item, looked))
-    return Exit.OK
+    return act(ctx, recovery_id, "first-sign", firstSign=time, reason=reason)
 
 
 @command(app, "deploy-check")
@@ -237,7 +163,7 @@ def deploy_check(ctx: typer.Context) -> Exit:
     """Say whether the stack may be deployed now: not while a recovery runs or approvers may vote (exit code 3)."""
     session: Session = ctx.obj
     try:
-        reading = _reading(session)
+        reading = reading_of(session)
     except Problem as problem:
         if problem.name != "StackNotFound":
             raise
@@ -302,6 +228,9 @@ def plan_show(ctx: typer.Context) -> Exit:
     session.document(shown)
     session.say(json.dumps(shown["plan"], indent=2, ensure_ascii=False))
     return Exit.OK
+
+
+point_commands.add_to(app)
 
 
 def run() -> None:

@@ -173,6 +173,6 @@ class Judge:
         window = min(timedelta(days=days), _LONGEST_WINDOW) if days else _LONGEST_WINDOW
         if moment < created:
             return created, "continuous, begun too late"
-        if moment < self._now - window.total_seconds():
+        if moment < until - window.total_seconds():
             return moment, "continuous, and no longer reaching back so far"
         return moment, ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from airlift.collecting import counters
 from airlift.errors import InvalidInput
 from airlift.items import IN_FLIGHT, attempted, candidate_of, fresh_attempt, told
@@ -11,7 +13,7 @@ from airlift.ledger import Change, Conflict, Record, Update, again_key, item_key
 from airlift.points import moment_of
 from airlift.recovery import cut_off
 from airlift.restore import family_of
-from airlift.runtime import logger
+from airlift.runtime import is_transient, logger
 from airlift.selecting import open_key
 from airlift.values import now, parse_time, stamp
 from airlift.vault_points import chosen, look_up
@@ -82,7 +84,13 @@ def _points(work: VaultWork, item: Record, wish: Record) -> dict[str, Any]:
         others = [other for other in item["candidates"] if other["arn"] != point["arn"]]
         return {"candidates": [point, *others], "candidate": 0, "chosenWhy": why}
     if "before" in wish:
-        found = look_up(work, arn, cut)
+        try:
+            found = look_up(work, arn, cut)
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            code = error.response["Error"]["Code"]
+            raise InvalidInput(f"the vault's points can't be read: {code}.", "see whether access is open.") from error
         if found is None or found.skip:
             why = found.why if found else "no point"
             raise InvalidInput(f"at or before {stamp(cut)} the vault shows {why}.", "give another time, or a point.")

@@ -31,7 +31,7 @@ RULE_OF = {
 }
 STARTS = ("console-minimal", "console-full", "console-latest", "console-access-only")
 REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
-ACTIONS = ("resume", "continue", "first-sign", "restore-again", "stop")
+ACTIONS = ("resume", "continue", "first-sign", "pin", "restore-again", "stop")
 
 
 def rules() -> dict[str, dict[str, Any]]:

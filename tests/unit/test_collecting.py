@@ -254,6 +254,14 @@ def test_a_time_before_all_points_is_refused_with_what_was_passed_over(work: Mak
     assert "no usable point (passed over: 1 from after" in texts(w.ledger, "again")[0]
 
 
+def test_a_vault_whose_points_can_not_be_read_refuses_a_time(work: Make, services: Services) -> None:
+    services.play("backup", list_recovery_points_by_backup_vault=refused("AccessDeniedException"))
+    w = work(item := closed("orders", state="validated"), a_wish(before=stamp(ago(days=7))))
+    reopen_wanted_again(w)
+    assert stored(w, item) == item
+    assert "points can't be read: AccessDeniedException" in texts(w.ledger, "again")[0]
+
+
 def described(services: Services) -> None:
     point = {"CreationDate": ago(days=1), "ResourceArn": table_arn("orders"), "Status": "COMPLETED"}
     services.play("backup", describe_recovery_point=point)
