@@ -28,6 +28,15 @@ def _ec2_tags(client: Any, arn: str) -> Tags:
     return {tag["Key"]: tag["Value"] for tag in client.describe_tags(Filters=filters)["Tags"]}
 
 
+def _tag_ec2(client: Any, arn: str, tags: Tags) -> None:
+    """Volumes of an instance too: those that outlive it are known by their tags only."""
+    ids = [resource_id(arn)]
+    if ids[0].startswith("i-"):
+        filters = [{"Name": "attachment.instance-id", "Values": ids}]
+        ids += [volume["VolumeId"] for volume in client.describe_volumes(Filters=filters)["Volumes"]]
+    client.create_tags(Resources=ids, Tags=tag_list(tags))
+
+
 def _efs_tags(client: Any, arn: str) -> Tags:
     return {tag["Key"]: tag["Value"] for tag in client.list_tags_for_resource(ResourceId=resource_id(arn))["Tags"]}
 
@@ -41,11 +50,7 @@ def _dsql_tags(client: Any, arn: str) -> Tags:
 
 
 _SERVICES: Mapping[str, tuple[str, Callable[[Any, str], Tags], Callable[[Any, str, Tags], Any]]] = {
-    "ec2": (
-        "ec2",
-        _ec2_tags,
-        lambda client, arn, tags: client.create_tags(Resources=[resource_id(arn)], Tags=tag_list(tags)),
-    ),
+    "ec2": ("ec2", _ec2_tags, _tag_ec2),
     "elasticfilesystem": (
         "efs",
         _efs_tags,
