@@ -45,6 +45,14 @@ AlarmArn = Annotated[
         "It looks like arn:aws:cloudwatch:ap-northeast-1:777788889999:alarm:NAME.",
     ),
 ]
+WebAddress = Annotated[
+    str,
+    Form(
+        r"https://[^\s<>\"']+",
+        "the address of a page",
+        "It begins with https:// and holds no space.",
+    ),
+]
 RecoveryPointArn = Annotated[
     str,
     # All recovery points in a logically air-gapped vault have such ARNs (logicallyairgappedvault.html).

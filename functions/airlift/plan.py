@@ -20,6 +20,7 @@ from airlift.plan_parts import (
     Access,
     Account,
     Approval,
+    Contact,
     Drills,
     Exclusion,
     Matcher,
@@ -54,6 +55,8 @@ class Plan(Document):
     """Regions in which each of them forwards events. Without it, those from which a check has come before."""
     triggers: Triggers = Triggers()
     approval: Approval = Approval()
+    contacts: tuple[Contact, ...] = ()
+    """Whom to call, in this order; nothing but the offline card reads it."""
     access: Access = Access()
     points: Points = Points()
     retries: Retries = Retries()

@@ -63,6 +63,8 @@ def what_is_not_covered(plan: Plan) -> list[str]:
         *(f"{kind} is named by no wave and {_unmatched(plan)}." for kind in unnamed),
         *(f"If the vaults hold {kind}: {lack}" for kind, lack in lacking(plan) if not spoken_of(plan, kind)),
         *(f"{kind} is not recovered: {why}." for kind, why in NOT_HELD.items()),
+        *([] if plan.contacts else ["The offline card names nobody to call: contacts is empty."]),
+        *([] if plan.approval.portal_url else ["The offline card can't say where to vote: give approval.portalUrl."]),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from airlift.arns import AccountId, Arn, TeamArn, VaultArn
+from airlift.arns import AccountId, Arn, TeamArn, VaultArn, WebAddress
 from airlift.documents import Document, refuse
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -54,6 +54,18 @@ class Approval(Document):
     requests_after_expiry: Annotated[int, Field(ge=0, le=5)] = 1
     cool_down_minutes: Annotated[int, Field(ge=0, le=10080)] = 60
     """After any ending of a recovery of the account, events only tell people for so long; people may start."""
+    portal_url: WebAddress | None = None
+    """Where approvers vote, for the offline card: the approval portal of the team's identity source."""
+
+
+class Contact(Document):
+    """Somebody who is called in a recovery; printed on the offline card."""
+
+    name: Name
+    role: Name
+    phone: Name | None = None
+    where: Name | None = None
+    """Where else they are found, such as a channel or a room."""
 
 
 class Access(Document):
