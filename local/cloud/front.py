@@ -7,6 +7,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -53,6 +54,7 @@ _threads = ThreadPoolExecutor(32, thread_name_prefix="airlift-front")
 def connect(port: int) -> Clients:
     """Clients of the emulator that listens on `port`, as an account's root."""
 
+    @cache  # making one reads the service's model, which takes longer than most calls
     def client(service: str, account: str, region: str) -> Any:
         session: Any = boto3.Session()
         return session.client(
