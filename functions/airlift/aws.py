@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -26,9 +27,27 @@ _OF_SERVICE = {
     "lambda": Config(connect_timeout=5, read_timeout=110, retries={"mode": "standard", "total_max_attempts": 1}),
 }
 
+_MAKING = Lock()
+"""Clients may be used by several threads, but not made by them (boto3, guide/clients.html)."""
+
 
 @lru_cache(maxsize=64)
 def client(service: str, region: str | None = None) -> Any:
     """A client of `service` in `region`, or in the function's own Region."""
     session: Any = boto3  # its stubs know services by literal name only
-    return session.client(service, region_name=region, config=_CONFIG.merge(_OF_SERVICE.get(service, Config())))
+    with _MAKING:
+        return session.client(service, region_name=region, config=_CONFIG.merge(_OF_SERVICE.get(service, Config())))
+
+
+def client_as(role_arn: str, service: str, region: str) -> Any:
+    """A client of `service` with the rights of a role, also of another account."""
+    role = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="airlift", DurationSeconds=900)["Credentials"]
+    session: Any = boto3
+    return session.client(
+        service,
+        region_name=region,
+        aws_access_key_id=role["AccessKeyId"],
+        aws_secret_access_key=role["SecretAccessKey"],
+        aws_session_token=role["SessionToken"],
+        config=_CONFIG,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airlift.approving import next_request
+from airlift.asking import tell_unchecked
 from airlift.aws import MPA_REGION, client
 from airlift.endings import Ending, overall, vault_endings, with_next_step
 from airlift.errors import DrillPreempted
@@ -57,6 +58,9 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     served = ledger.get(execution_key(execution_arn))
     if served is None:
         return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
+    if served.get("outcome") == "check":
+        tell_unchecked(ledger, served)
+        return {"outcome": "told"}
     recovery = ledger.get(recovery_key(served["recoveryId"])) or {}
     if not _holds_lock(ledger, served["account"], execution_arn) and not _preempted(recovery, execution_arn):
         deliver_or_retry(ledger, recovery_key(served["recoveryId"])[0])

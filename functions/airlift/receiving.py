@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from airlift.arns import Arn
-from airlift.deciding import Decision, decide
+from airlift.asking import ask
+from airlift.cases import with_account
+from airlift.deciding import believe, decide
 from airlift.errors import (
     AccountNotInPlan,
     AirliftError,
@@ -19,6 +20,7 @@ from airlift.errors import (
     TriggerNotAllowed,
     VaultNotInPlan,
 )
+from airlift.forwarding import is_check, record_check
 from airlift.inputs import Start, parse_input
 from airlift.ledger import (
     Conflict,
@@ -34,24 +36,38 @@ from airlift.ledger import (
     trigger_key,
 )
 from airlift.lock import running_holder
-from airlift.notify import deliver_or_retry, notice
+from airlift.notify import deliver_or_retry
 from airlift.operator import act
 from airlift.plan_store import PlanVersion, newest_plan
 from airlift.preempting import opening, preempts, stop_preempted
-from airlift.recovery import LATEST, Wanted, chore, first_sign, listing, new_recovery, recovery_id
+from airlift.recovery import (
+    LATEST,
+    Wanted,
+    chore,
+    first_sign,
+    listing,
+    memory,
+    new_recovery,
+    recovery_id,
+    told_of,
+)
 from airlift.runtime import logger, metrics
+from airlift.telling import tell
 from airlift.timeline import entry
 from airlift.triggers import read_event
-from airlift.values import now, parse_time, safe_text, stamp
+from airlift.values import now, parse_time, stamp
+from airlift.wanting import wanted, wanted_by, wanted_of
 
 if TYPE_CHECKING:
     from airlift.incident import Incident
+    from airlift.plan import Allow
 
 Outcome = dict[str, Any]
-"""`{"outcome": "accepted" | "joined" | "ignored" | "done", "text": …, "recoveryId": … or ""}`."""
+"""`{"outcome": "accepted" | "joined" | "ignored" | "check" | "done", "text": …, "recoveryId": … or ""}`."""
 
-_REMEMBERED = timedelta(days=90)
 _TRIES = 4
+_RANK: Mapping[Allow, int] = {"notify": 0, "check": 1, "request": 2}
+"""A trigger that comes again does nothing, unless it may do more now: another way, or a new plan, may let it."""
 _IGNORABLE = (InvalidInput, NotBelieved, AccountNotInPlan, TriggerNotAllowed, VaultNotInPlan)
 
 
@@ -63,7 +79,8 @@ def receive(ledger: Ledger, execution_arn: str, document: object) -> Outcome:
     """
     if known := ledger.get(execution_key(execution_arn)):
         outcome = known.get("outcome", "accepted")
-        return _outcome(outcome, "This execution was accepted before.", known["recoveryId"], known["account"])
+        told = _outcome(outcome, "This execution was accepted before.", known["recoveryId"], known["account"])
+        return told | ({"check": known["check"]} if outcome == "check" else {})
     if isinstance(document, Mapping) and ("detail-type" in document or "source" in document):
         try:
             return _receive_event(ledger, execution_arn, document)
@@ -73,36 +90,42 @@ def receive(ledger: Ledger, execution_arn: str, document: object) -> Outcome:
     given = parse_input(document, now=moment)
     if isinstance(given, Start):
         plan = newest_plan()
-        return _open(ledger, execution_arn, _wanted(ledger, given, plan, execution_arn), plan)
+        return _open(ledger, execution_arn, wanted(ledger, given, plan, execution_arn), plan)
     return act(ledger, execution_arn, given, moment)
 
 
 def _receive_event(ledger: Ledger, execution_arn: str, event: Mapping[str, Any]) -> Outcome:
+    if is_check(event):
+        return _outcome("ignored", record_check(ledger, event, newest_plan().plan))
     incident = read_event(event)
     plan = newest_plan()
+    if incident.kind == "case":
+        believe(incident, plan.plan)
+        incident, unknown = with_account(incident, plan.plan)
+        if unknown and plan.plan.triggers.cases:
+            return _tell_of_case(ledger, incident, plan, unknown)
     decision = decide(incident, plan.plan)
     seen = ledger.get(trigger_key(decision.account, incident.trigger_id))
-    if seen:
+    if seen and _RANK[seen.get("allowed", "request")] >= _RANK[decision.allow]:
         deliver_or_retry(ledger, lock_key(decision.account)[0])
         return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
-    wanted = _wanted_by(incident, decision, execution_arn)
-    if decision.allow == "request":
-        return _open(ledger, execution_arn, wanted, plan)
-    return _only_told(ledger, wanted, "the plan lets this trigger tell people only")
+    want = wanted_by(incident, decision, execution_arn, seen)
+    match decision.allow:
+        case "request":
+            return _open(ledger, execution_arn, want, plan)
+        case "check":
+            return ask(ledger, execution_arn, want, plan)
+    return tell(ledger, want, plan, "the plan lets this trigger tell people only")
 
 
-def _only_told(ledger: Ledger, wanted: Wanted, why: str) -> Outcome:
-    """Remembers the trigger and tells people, in one transaction; nothing is asked for."""
-    text = f"{_told(wanted)}. Nothing was started: {why}."
-    step = f"airlift start --account {wanted.account} --reason '…'"
-    pk, _ = lock_key(wanted.account)
-    title = f"Airlift: sign of compromise in account {wanted.account}"
-    try:
-        ledger.write(Put(_memory(wanted, now())), notice(pk, now(), wanted.trigger_id, title, text, step))
-    except Conflict:
-        return _outcome("ignored", "This trigger was seen before.")
-    deliver_or_retry(ledger, pk)
-    return _outcome("done", f"{text} Next step: {step}")
+def _tell_of_case(ledger: Ledger, incident: Incident, plan: PlanVersion, why: str) -> Outcome:
+    """Remembered under the account that sent it, until its accounts are known: then the plan's permission counts."""
+    seen = ledger.get(trigger_key(incident.sender, incident.trigger_id))
+    want = wanted_of(incident, incident.sender, (), seen=seen, allow="notify")
+    if seen:
+        return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.")
+    step = "look at the case, then for each account that it concerns: airlift start --account ACCOUNT --reason '…'"
+    return tell(ledger, want, plan, why, step)
 
 
 def _cools_down(ledger: Ledger, wanted: Wanted, plan: PlanVersion) -> str:
@@ -112,78 +135,6 @@ def _cools_down(ledger: Ledger, wanted: Wanted, plan: PlanVersion) -> str:
     if last is None or now() - parse_time(last["endedAt"]) >= timedelta(minutes=minutes):
         return ""
     return f"recovery {last['recoveryId']} ended {last['outcome']} less than {minutes} minutes ago"
-
-
-def _wanted_by(incident: Incident, decision: Decision, execution_arn: str) -> Wanted:
-    return Wanted(
-        account=decision.account,
-        vaults=_of_this_region(decision.vaults, execution_arn),
-        trigger={
-            "kind": incident.kind,
-            "id": incident.trigger_id,
-            "type": incident.finding_type,
-            "title": incident.title,
-            "sender": incident.sender,
-            "region": incident.region,
-        },
-        reason=f"{incident.finding_type}: {incident.title}"[:200],
-        first_sign=stamp(decision.first_sign) if decision.first_sign else None,
-        first_sign_from=decision.first_sign_from,
-        trigger_id=incident.trigger_id,
-    )
-
-
-def _of_this_region(vaults: tuple[str, ...], execution_arn: str) -> tuple[str, ...]:
-    """Those vaults that this stack can ask for; a stack serves the Region it is deployed in."""
-    region = Arn.parse(execution_arn).region
-    here = tuple(vault for vault in vaults if Arn.parse(vault).region == region)
-    if not here:
-        raise VaultNotInPlan(
-            f"None of the vaults {', '.join(vaults)} lies in {region}, the Region of this stack.",
-            "start the recovery with the stack of the vault's Region.",
-        )
-    return here
-
-
-def _wanted(ledger: Ledger, start: Start, plan: PlanVersion, execution_arn: str) -> Wanted:
-    if start.vault_arns:
-        account = next(plan.plan.account_of_vault(arn) for arn in start.vault_arns)
-        for arn in start.vault_arns:
-            plan.plan.vault(arn)
-        vaults = start.vault_arns
-    else:
-        account = plan.plan.account(start.account or "")
-        vaults = account.vault_arns
-    sign, source = _given_or_believed(ledger, account.id, start.first_sign, drill=start.drill)
-    return Wanted(
-        account=account.id,
-        vaults=_of_this_region(vaults, execution_arn),
-        trigger={"kind": "onDemand", "id": execution_arn} | ({"by": start.requested_by} if start.requested_by else {}),
-        reason=safe_text(start.reason, 200),
-        first_sign=sign,
-        first_sign_from=source,
-        trigger_id=execution_arn,
-        adopt_vault=start.adopt_vault,
-        override_readiness=start.override_readiness and safe_text(start.override_readiness, 200),
-        access_only=start.access_only,
-        on_demand=True,
-        drill=start.drill,
-    )
-
-
-def _given_or_believed(
-    ledger: Ledger, account: str, given: datetime | str | None, *, drill: bool
-) -> tuple[str | None, str]:
-    if given is not None:
-        return (given if isinstance(given, str) else stamp(given)), "given by the operator"
-    if drill:
-        return LATEST, "a drill's, unless given"
-    # Signs that an earlier recovery answered are that recovery's; the others may belong to this incident.
-    pk, prefix = trigger_key(account, "")
-    open_signs = [t["firstSign"] for t in ledger.query(pk, prefix) if "firstSign" in t and "recoveryId" not in t]
-    if open_signs:
-        return min(open_signs), "the earliest believed sign for this account"
-    return None, ""
 
 
 def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion) -> Outcome:
@@ -203,7 +154,7 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
             except Conflict:  # it ends just now, or another trigger joins; looking again
                 continue
         if why := _cools_down(ledger, wanted, plan):
-            return _only_told(ledger, wanted, why)
+            return tell(ledger, wanted, plan, why)
         served = keyed(execution_key(execution_arn), recoveryId=identity, account=wanted.account)
         try:
             ledger.write(
@@ -212,8 +163,8 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
                 Put(served),
                 Put(listing(identity, wanted.account, at)),
                 chore(identity),
-                Put(_memory(wanted, at, identity)),
-                entry(identity, at, "trigger", _told(wanted)),
+                memory(wanted, at, identity),
+                entry(identity, at, "trigger", told_of(wanted)),
             )
         except Conflict:
             logger.info("Somebody else was faster; looking again")
@@ -224,8 +175,8 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
         kind = "Drill" if wanted.drill else "Recovery"
         text = f"{kind} {identity} begins: {len(wanted.vaults)} vault(s) of account {wanted.account}."
         return _outcome("accepted", text, identity, wanted.account)
-    # The trigger's own memory may be what is there already: two executions of one event.
-    if seen := ledger.get(trigger_key(wanted.account, wanted.trigger_id)):
+    # The trigger's own memory may be what has changed: two executions of one event.
+    if seen := _seen_meanwhile(ledger, wanted):
         return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
     raise Conflict(f"The lock of account {wanted.account} changes hands too fast.", "start again.")
 
@@ -235,7 +186,7 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
     recovery = ledger.get(recovery_key(identity)) or {}
     at = now()
     text = f"Recovery {identity} of account {wanted.account} runs already; this trigger joined it."
-    changes: list[Put | Update] = [Put(_memory(wanted, at, identity)), entry(identity, at, "joined", _told(wanted))]
+    changes: list[Put | Update] = [memory(wanted, at, identity), entry(identity, at, "joined", told_of(wanted))]
     joined: dict[str, Any] = {"joinedAt": stamp(at)}
     only_if: dict[str, Any] = {"state": "RUNNING"}
     counts = first_sign(recovery)
@@ -251,27 +202,15 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
     try:
         ledger.write(*changes, Update(recovery_key(identity), joined, only_if=only_if))
     except Conflict:
-        if ledger.get(trigger_key(wanted.account, wanted.trigger_id)):
+        if _seen_meanwhile(ledger, wanted):
             return _outcome("ignored", "This trigger was seen before.", identity)
         raise
     return _outcome("joined", text, identity)
 
 
-def _memory(wanted: Wanted, at: datetime, identity: str | None = None) -> Record:
-    sign = wanted.first_sign if wanted.first_sign != LATEST else None
-    return keyed(
-        trigger_key(wanted.account, wanted.trigger_id),
-        seenAt=stamp(at),
-        firstSign=sign,
-        recoveryId=identity,
-        expiresEpoch=int((at + _REMEMBERED).timestamp()),
-    )
-
-
-def _told(wanted: Wanted) -> str:
-    who = f"{wanted.trigger.get('by', 'An operator')}: " if wanted.on_demand else ""
-    sign = f"first sign {wanted.first_sign} ({wanted.first_sign_from})" if wanted.first_sign else "first sign not known"
-    return f"{who}{wanted.reason}; {sign}"
+def _seen_meanwhile(ledger: Ledger, wanted: Wanted) -> Record | None:
+    seen = ledger.get(trigger_key(wanted.account, wanted.trigger_id))
+    return seen if seen and seen["seenAt"] != wanted.seen_at else None
 
 
 def _ignored(error: AirliftError) -> Outcome:

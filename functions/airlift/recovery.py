@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airlift.ledger import Put, Record, chore_key, keyed, listing_key, recovery_key
+from airlift.ledger import Put, Record, Update, chore_key, keyed, listing_key, recovery_key, trigger_key
 from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
+    from airlift.plan import Allow
     from airlift.plan_store import PlanVersion
 
 LATEST = "latest"
 """A first sign that says: the newest points are wanted."""
 EVERY_WAVE = "*"
 """In the recovery's `continuedWaves` (when the operator let which wave pass): no wave was named, all that wait."""
+_REMEMBERED = timedelta(days=90)
 _NO_CUT_OFF = datetime.max.replace(tzinfo=UTC)
 
 
@@ -32,9 +34,14 @@ class Wanted:
     first_sign_from: str
     trigger_id: str
     adopt_vault: str | None = None
+    override_readiness: str | None = None
     access_only: bool = False
     on_demand: bool = field(default=False)
     drill: bool = False
+    allow: Allow = "request"
+    """What the plan lets this trigger do."""
+    seen_at: str | None = None
+    """When the same trigger came before and might do less: it was only told of, and may now do more."""
 
 
 def recovery_id(execution_arn: str, account: str, at: datetime, *, drill: bool = False) -> str:
@@ -56,6 +63,26 @@ def chore(identity: str) -> Put:
     return Put(keyed(chore_key(identity), recoveryId=identity), replace=True)
 
 
+def memory(wanted: Wanted, at: datetime, identity: str | None = None) -> Update:
+    """The change that remembers a trigger, with its first sign; refused if it came again meanwhile."""
+    values = {
+        "seenAt": stamp(at),
+        "allowed": wanted.allow,
+        "firstSign": wanted.first_sign if wanted.first_sign != LATEST else None,
+        "recoveryId": identity,
+        "expiresEpoch": int((at + _REMEMBERED).timestamp()),
+    }
+    key = trigger_key(wanted.account, wanted.trigger_id)
+    return Update(key, values, only_if={"seenAt": wanted.seen_at}, create=True)
+
+
+def told_of(wanted: Wanted) -> str:
+    """What is wanted, by whom and why, in a line."""
+    who = f"{wanted.trigger.get('by', 'An operator')}: " if wanted.on_demand else ""
+    sign = f"first sign {wanted.first_sign} ({wanted.first_sign_from})" if wanted.first_sign else "first sign not known"
+    return f"{who}{wanted.reason}; {sign}"
+
+
 def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn: str, at: datetime) -> Record:
     """The recovery's first record."""
     return keyed(
@@ -69,6 +96,7 @@ def new_recovery(identity: str, wanted: Wanted, plan: PlanVersion, execution_arn
         firstSign=wanted.first_sign,
         firstSignFrom=wanted.first_sign_from,
         adoptVault=wanted.adopt_vault,
+        overrideReadiness=wanted.override_readiness,
         accessOnly=wanted.access_only or None,
         planVersion=plan.version,
         planKey=plan.key,
