@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,11 +14,12 @@ from airlift.arns import Arn
 from airlift.collecting import collect, finish
 from airlift.confirming import awaits_confirmation
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
+from airlift.holding import ready_to_start
 from airlift.isolation import isolated
 from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import is_ours, observe, restore_jobs, started_by_others
-from airlift.pacing import Throttled, back_off, reserve
+from airlift.pacing import Throttled, back_off, begin_at, reserve
 from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
@@ -61,7 +61,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     if awaits_confirmation(work):
         again = [item for item in now_.startable if item["state"] == "starting"]
         now_ = replace(now_, startable=again, stops=(), confirming=True)
-    now_ = replace(now_, startable=isolated(work, now_.startable))
+    now_ = replace(now_, startable=ready_to_start(work, isolated(work, now_.startable)))
     begun, left = _start(work, now_, jobs, cut)
     items = collect(work, items, cut)
     if not items:
@@ -107,21 +107,22 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int,
     region = Arn.parse(work.holder.execution_arn).region
     others = started_by_others(jobs, now())
     slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left(), others)
-    begun = 0
-    for item, slot in zip(now_.startable, slots, strict=False):
-        if not work.seconds_left() or work.vault.get("accessLost"):
-            break
-        time.sleep(max(0.0, slot - now().timestamp()))
+    begun: list[Record] = []
+
+    def begin(item: Record) -> None:
         try:
             start(work, item, jobs, cut)
         except Conflict:
             logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
-        except Throttled:
-            back_off(work.ledger, region, now())
-            break
-        begun += 1
-    _let_pass(work, now_.startable[:begun])
-    return begun, len(now_.startable) - begun
+        begun.append(item)
+
+    calls = ((slot, partial(begin, item)) for item, slot in zip(now_.startable, slots, strict=False))
+    try:
+        begin_at(calls, may_go_on=lambda: bool(work.seconds_left()) and not work.vault.get("accessLost"))
+    except Throttled:
+        back_off(work.ledger, region, now())
+    _let_pass(work, begun)
+    return len(begun), len(now_.startable) - len(begun)
 
 
 def _let_pass(work: VaultWork, begun: list[Record]) -> None:

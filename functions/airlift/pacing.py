@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 from airlift.ledger import Conflict, Ledger, Update
+from airlift.values import now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from airlift.ledger import Record
@@ -23,6 +26,8 @@ SLOWEST = 0.5
 """So many starts a second are tried however much others start or AWS throttles."""
 _RECOVERS_WITHIN = 60
 """Seconds after which a halved pace is the full one again."""
+_AT_ONCE = 8
+"""Starts under way at one time: the calls that prepare one take longer than a slot of the pace."""
 _TRIES = 8
 
 
@@ -82,3 +87,25 @@ def _written(ledger: Ledger, region: str, record: Record, **values: Any) -> bool
         time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (spreads writers, hides nothing)
         return False
     return True
+
+
+def begin_at(slots: Iterable[tuple[float, Callable[[], None]]], *, may_go_on: Callable[[], bool]) -> None:
+    """Begins each call at its moment (epoch seconds), several at a time, and waits for all that were begun.
+
+    Nothing more is begun once `may_go_on` denies it, or a call has raised; its error is raised at the end.
+    """
+    running: set[futures.Future[None]] = set()
+    with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        for slot, call in slots:
+            if len(running) == _AT_ONCE:
+                futures.wait(running, return_when=futures.FIRST_COMPLETED)
+            ended = {one for one in running if one.done()}
+            running -= ended
+            for one in ended:
+                one.result()
+            if not may_go_on():
+                break
+            time.sleep(max(0.0, slot - now().timestamp()))
+            running.add(pool.submit(call))
+        for one in running:
+            one.result()

@@ -21,6 +21,7 @@ from local.simulation import mends
 from local.simulation.appconfig import AppConfig
 from local.simulation.delivery import Deliveries
 from local.simulation.events import EventRouter
+from local.simulation.inline import without_threads
 from local.simulation.lambda_host import LambdaHost, forget_state
 from local.simulation.permissions import Permissions
 from local.simulation.resources import Resources
@@ -91,6 +92,7 @@ class Simulation:
         forget_state()
         rng = stack.enter_context(repeatable(self.seed))
         stack.enter_context(self.clock.ruling())
+        stack.enter_context(without_threads())
         credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
         stack.enter_context(mock_aws())
         mends.enter(stack)

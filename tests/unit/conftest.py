@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import airlift.advancing
 import airlift.closing
-import airlift.readiness
+import airlift.preparing
 import airlift.receiving
 import airlift.selecting
 import airlift.settling  # noqa: F401 (loaded so that `services` finds every module)
@@ -20,6 +20,7 @@ from airlift.plan_store import plan_at
 from airlift.vaults import VaultWork
 from moto import mock_aws
 
+from local.simulation.inline import without_threads
 from tests.unit import domain
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The recovery account with what the template makes, at `domain.NOW`."""
     aws.client.cache_clear()
     plan_at.cache_clear()
-    with mock_aws(), time_machine.travel(domain.NOW, tick=False):
+    with mock_aws(), time_machine.travel(domain.NOW, tick=False), without_threads():
         monkeypatch.setattr(
             boto3, "client", lambda name, region_name=None, **_: domain.sdk(name, region_name or domain.REGION)
         )
@@ -71,6 +72,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "VAULT_RECOVERY_STATE_MACHINE_ARN": f"{_MACHINE}-vault-recovery",
             "CLOSE_RECOVERY_FUNCTION_ARN": f"{_FUNCTION}-close",
             "SETTLE_RESTORE_FUNCTION_ARN": f"{_FUNCTION}-settle",
+            "STARTER_ROLE_ARN": "arn:aws:iam::444455556666:role/airlift-starter",
+            "INCIDENT_BUS": "airlift-incidents",
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)

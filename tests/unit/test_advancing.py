@@ -43,7 +43,7 @@ PAUSE = [{"name": "tables", "match": [{"types": ["DynamoDB"]}], "pauseBefore": T
 @pytest.fixture
 def backup(services: Services, monkeypatch: pytest.MonkeyPatch) -> Service:
     """AWS Backup with an open vault, where every job starts at once."""
-    monkeypatch.setattr("airlift.advancing.time.sleep", lambda _: None)
+    monkeypatch.setattr("airlift.pacing.time.sleep", lambda _: None)
     return services.play(
         "backup",
         list_restore_jobs={"RestoreJobs": []},
@@ -223,7 +223,7 @@ def test_others_that_start_jobs_and_a_throttled_call_slow_us_down_and_nobody_is_
     work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots: list[float] = []
-    monkeypatch.setattr("airlift.advancing.time.sleep", slots.append)
+    monkeypatch.setattr("airlift.pacing.time.sleep", slots.append)
     theirs = {"Status": "RUNNING", "ResourceType": "RDS", "CreationDate": ago(seconds=50), "IamRoleArn": "theirs"}
     backup.answers["list_restore_jobs"] = {"RestoreJobs": [{"RestoreJobId": f"{n}"} | theirs for n in range(150)]}
     items = [an_item(n) for n in "abcd"]
