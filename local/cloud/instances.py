@@ -35,6 +35,7 @@ def install() -> None:
     for action, mend in mended.items():
         ec2._ACTION_MAP[action] = mend(ec2._ACTION_MAP[action])
     ec2._ACTION_MAP["ModifyInstanceAttribute"] = _modify_instance_attribute
+    ec2._ACTION_MAP["GetAllowedImagesSettings"] = _get_allowed_images_settings
 
 
 def _text(asked: Asked, key: str) -> str:
@@ -185,6 +186,13 @@ def _modify_instance_attribute(asked: Asked) -> Answer:
     else:
         instance["DisableApiTermination"] = value == "true"
         answer = ec2._xml(200, "ModifyInstanceAttributeResponse", "<return>true</return>")
+    return answer
+
+
+def _get_allowed_images_settings(_asked: Asked) -> Answer:
+    """Off, as an account has it until somebody switches it on."""
+    inner = "<state>disabled</state><managedBy>account</managedBy><imageCriterionSet/>"
+    answer: Answer = ec2._xml(200, "GetAllowedImagesSettingsResponse", inner)
     return answer
 
 
