@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from local.simulation.story import DAY, Story
-from tests.workflow.playing import HOUR, console, finding, operator, scenario
+from tests.workflow.playing import HOUR, Script, console, deny, finding, operator, scenario
 
 KINDS = ("table", "bucket", "volume", "files")
 
@@ -29,14 +30,29 @@ def left_of(story: Story) -> dict[str, list[str]]:
     return {kind: found for kind, found in mine.items() if found}
 
 
-@scenario
+LEFT: dict[str, dict[str, list[str]]] = {}
+"""What was left in the recovery account, by the incident's name."""
+
+
+def drill_scenario(script: Script) -> Script:
+    """Make an incident known by its name, and note at its end what is left."""
+
+    @functools.wraps(script)
+    def noted(story: Story) -> None:
+        script(story)
+        LEFT[script.__name__] = left_of(story)
+
+    return scenario(noted)
+
+
+@drill_scenario
 def drilled(story: Story) -> None:
     """A drill of all that the first types need, to its end."""
     story.prepare(KINDS)
     story.run_to_end(drill(story))
 
 
-@scenario
+@drill_scenario
 def drill_stopped(story: Story) -> None:
     """Stopped while its restore jobs run; the janitor comes back for it until nothing is left."""
     story.prepare(KINDS)
@@ -49,7 +65,7 @@ def drill_stopped(story: Story) -> None:
         story.sim.tick(HOUR / 2)
 
 
-@scenario
+@drill_scenario
 def drill_preempted_before_approval(story: Story) -> None:
     """Nobody has voted on the drill's request when a finding arrives."""
     story.prepare(("table", "volume"))
@@ -63,7 +79,7 @@ def drill_preempted_before_approval(story: Story) -> None:
     story.sim.tick(HOUR)
 
 
-@scenario
+@drill_scenario
 def drill_preempted_after_approval(story: Story) -> None:
     """The drill restores when a finding arrives; its own things go, the real ones stay."""
     story.prepare(("table", "volume"))
@@ -75,7 +91,7 @@ def drill_preempted_after_approval(story: Story) -> None:
     story.sim.tick(HOUR)
 
 
-@scenario
+@drill_scenario
 def access_closed(story: Story) -> None:
     """A real recovery ends; a week later its access is closed."""
     story.prepare()
@@ -85,3 +101,13 @@ def access_closed(story: Story) -> None:
     story.sim.run(7 * DAY)
     story.sim.tick()
     story.sim.tick()
+
+
+@drill_scenario
+def drill_not_cleaned_at_once(story: Story) -> None:
+    """The clean-up's execution fails; the janitor starts another when the claim of the first has run out."""
+    story.prepare(days=1)
+    deny(story, "clean_up_drill", "ListRestoreJobs", times=1)
+    story.run_to_end(drill(story))
+    story.sim.run(900)
+    story.sim.tick(HOUR)

@@ -24,7 +24,8 @@ def attempts_of(item: dict[str, Any]) -> list[tuple[Any, str, str]]:
 
 def check(played: Played) -> None:
     """Compares the ledger with itself and with what AWS Backup knows. Raises AssertionError."""
-    known = [(arn, *attempt) for arn, item in played.items.items() for attempt in attempts_of(item)]
+    items = played.of("ITEM#")  # a drill and a recovery may have restored the same resource
+    known = [(item["resourceArn"], *attempt) for item in items for attempt in attempts_of(item)]
     ids = Counter(job_id for _, _, job_id, _ in known)
     # Jobs inside a composite point's job are that one's.
     jobs = {job["RestoreJobId"]: job for job in played.jobs if "ParentJobId" not in job}
@@ -54,7 +55,7 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
     mine = f"RECOVERY#{recovery['recoveryId']}"
     vaults = [r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")]
     for vault in vaults:
-        items = [i for i in played.items.values() if i["pk"] == f"{mine}#{vault['sourceBackupVaultArn']}"]
+        items = [i for i in played.of("ITEM#") if i["pk"] == f"{mine}#{vault['sourceBackupVaultArn']}"]
         if vault.get("selectedAt"):
             assert len(items) == vault["selected"]
         for item in items:

@@ -9,8 +9,8 @@ import pytest
 from local.simulation.lambda_host import Killed
 from local.simulation.story import Story
 from local.simulation.world import Simulation
-from tests.workflow.drills import KINDS, drill, left_of
-from tests.workflow.playing import HOUR, SCENARIOS, Played, console, look
+from tests.workflow.drills import KINDS, LEFT, drill, left_of
+from tests.workflow.playing import HOUR, Played, console, look, played
 from tests.workflow.test_killed import Effect, effect_of
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 def play(name: str) -> tuple[Played, dict[str, list[str]]]:
     """What is left in the ledger, and what the recovery account itself still shows."""
-    with Simulation() as sim:
-        story = Story(sim)
-        SCENARIOS[name](story)
-        return look(story), left_of(story)
+    return played(name), LEFT[name]
 
 
 def by_mode(played: Played) -> dict[str, dict[str, Any]]:
@@ -38,58 +35,65 @@ def chores(played: Played) -> list[str]:
 
 
 def test_a_drill_goes_the_whole_way_and_leaves_nothing() -> None:
-    played, left = play("drilled")
-    assert played.endings() == [("SUCCEEDED", None)]
-    assert (played.recovery["mode"], played.recovery["outcome"]) == ("drill", "Recovered")
-    assert {item["state"] for item in played.items.values()} == {"validated"}
-    assert len(deleted(played)) == len(KINDS)
+    after, left = play("drilled")
+    assert after.endings() == [("SUCCEEDED", None)]
+    assert (after.recovery["mode"], after.recovery["outcome"]) == ("drill", "Recovered")
+    assert {item["state"] for item in after.items.values()} == {"validated"}
+    assert len(deleted(after)) == len(KINDS)
     assert left == {}
-    assert not chores(played)
-    assert not played.of("LAST"), "a drill keeps no finding from starting a recovery"
-    assert all("DRILL" in message["Subject"] for message in played.messages)
-    assert "DRILL" in played.asked[0]["requesterComment"]
-    assert played.timeline[-1] == "clean-up"
-    assert not played.denied
+    assert not chores(after)
+    assert not after.of("LAST"), "a drill keeps no finding from starting a recovery"
+    assert all("DRILL" in message["Subject"] for message in after.messages)
+    assert "DRILL" in after.asked[0]["requesterComment"]
+    assert after.timeline[-1] == "clean-up"
+    assert not after.denied
 
 
 def test_the_janitor_cleans_up_after_a_drill_that_was_stopped() -> None:
-    played, left = play("drill_stopped")
-    assert played.recovery["outcome"] == "Stopped"
-    assert played.endings()[0] == ("ABORTED", "Stopped")
+    after, left = play("drill_stopped")
+    assert after.recovery["outcome"] == "Stopped"
+    assert after.endings()[0] == ("ABORTED", "Stopped")
     assert left == {}
-    assert not chores(played)
-    assert played.told[-2:] == ["Stopped", "CleanedUp"]
-    assert not played.denied
-    assert not played.dead_letters
+    assert not chores(after)
+    assert after.told[-2:] == ["Stopped", "CleanedUp"]
+    assert not after.denied
+    assert not after.dead_letters
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_finding_during_a_drill_ends_in_a_real_recovery_of_which_nothing_is_deleted(when: str) -> None:
-    played, left = play(f"drill_preempted_{when}_approval")
-    modes = by_mode(played)
+    after, left = play(f"drill_preempted_{when}_approval")
+    modes = by_mode(after)
     assert (modes["drill"]["outcome"], modes["real"]["outcome"]) == ("DrillPreempted", "Recovered")
     assert modes["drill"]["preemptedBy"] == modes["real"]["recoveryId"]
     real = modes["real"]["recoveryId"]
-    assert {mail["resourceArn"] for mail in played.asked} == {played.story.vault_arns[0]}
-    assert left["vaults"] == [played.of("VAULT#")[-1]["restoreAccessBackupVaultName"]], "a standing approval is left"
+    assert {mail["resourceArn"] for mail in after.asked} == {after.story.vault_arns[0]}
+    assert left["vaults"] == [after.of("VAULT#")[-1]["restoreAccessBackupVaultName"]], "a standing approval is left"
     assert [name.endswith(f"{real}-1") for name in left["tables"]] == [True]
     assert len(left["volumes"]) == 1
-    assert all("deletedAt" not in item for item in played.of("ITEM#") if real in item["pk"])
+    assert all("deletedAt" not in item for item in after.of("ITEM#") if real in item["pk"])
     assert "cleanedUpAt" in modes["drill"]
-    assert chores(played) == [real]
-    assert played.told.count("DrillPreempted") == 1
-    assert not played.denied
-    assert not played.dead_letters
+    assert chores(after) == [real]
+    assert after.told.count("DrillPreempted") == 1
+    assert not after.denied
+    assert not after.dead_letters
+
+
+def test_the_janitor_goes_on_with_a_clean_up_whose_execution_failed() -> None:
+    after, left = play("drill_not_cleaned_at_once")
+    assert left == {}
+    assert after.told[-2:] == ["Recovered", "CleanedUp"]
+    assert not chores(after)
 
 
 def test_access_is_closed_some_days_after_a_real_recovery() -> None:
-    played, left = play("access_closed")
+    after, left = play("access_closed")
     assert "vaults" not in left
     assert left["tables"], "what was restored stays"
-    (told,) = (one for one in played.of("NOTICE#access-closed"))
+    (told,) = (one for one in after.of("NOTICE#access-closed"))
     assert "7 days" in told["text"]
     assert "sentAt" in told
-    assert not chores(played)
+    assert not chores(after)
 
 
 def test_a_drill_never_joins_nor_disturbs_a_recovery_that_runs() -> None:
@@ -156,9 +160,9 @@ def test_a_clean_up_that_is_lost_after_any_of_its_effects_goes_on() -> None:
         for _ in range(3):
             sim.run(900)
             sim.tick(HOUR / 2)
-        played, left = look(story), left_of(story)
+        after, left = look(story), left_of(story)
     assert {"DeleteTable", "DeleteBackupVault", "PutObject"} <= {operation for operation, _ in lost}
     assert left == {}
-    assert "cleanedUpAt" in played.recovery
-    assert played.timeline.count("clean-up") == 1
-    assert not chores(played)
+    assert "cleanedUpAt" in after.recovery
+    assert after.timeline.count("clean-up") == 1
+    assert not chores(after)

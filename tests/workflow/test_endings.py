@@ -12,6 +12,9 @@ RECOVERED: Ending = ("SUCCEEDED", None)
 TOLD = RECOVERED
 """An execution that carried an operator action out or told people, and ended."""
 PEOPLE_STOPPED: Ending = ("ABORTED", None)
+PREEMPTED: Ending = ("ABORTED", "DrillPreempted")
+CLEANED = RECOVERED
+"""An execution that the janitor started for a drill's clean-up."""
 
 
 def failed(error: str) -> list[Ending]:
@@ -74,6 +77,12 @@ ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
     "vault_not_in_plan": ([("FAILED", "VaultNotInPlan")], []),
     "second_tier": (failed("ResourcesNotRestored"), failed("ResourcesNotRestored")),
     "nothing_to_restore": ([("FAILED", "NothingToRestore")], [("FAILED", "NothingToRestore")]),
+    "drilled": ([RECOVERED], [RECOVERED]),
+    "drill_stopped": ([("ABORTED", "Stopped"), TOLD, CLEANED], [PEOPLE_STOPPED]),
+    "drill_preempted_before_approval": ([PREEMPTED, RECOVERED, CLEANED], [PEOPLE_STOPPED, RECOVERED]),
+    "drill_preempted_after_approval": ([PREEMPTED, RECOVERED, CLEANED], [PEOPLE_STOPPED, RECOVERED]),
+    "drill_not_cleaned_at_once": ([*failed("ClientError"), CLEANED], [RECOVERED]),
+    "access_closed": ([RECOVERED], [RECOVERED]),
     "closing_fails": ([("FAILED", "ClientError")], [RECOVERED]),
     "readiness_answers_nonsense": ([("FAILED", "States.QueryEvaluationError")], []),
 }
