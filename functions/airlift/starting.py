@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from airlift.items import LOST, attempted, candidate_of, change, failed, hold, t
 from airlift.pacing import Throttled
 from airlift.points import moment_of
 from airlift.requesting import describe
-from airlift.restore import family_of
+from airlift.restore import family_of, job_resource_type
 from airlift.restore.base import Family, RecoveryPoint, Target
 from airlift.runtime import NO_ANSWER, THROTTLED, is_transient, logger, setting
 from airlift.taking import POINT, take_point
@@ -39,8 +38,6 @@ TURNS_UP_WITHIN = timedelta(minutes=5)
 """How long ListRestoreJobs may lag behind (our own bound; AWS states none)."""
 _ANSWERED_WITHIN = timedelta(minutes=30)
 """After so long without an answer a start counts as failed, so that its wave can end."""
-_SENT_AS_TYPE = re.compile(r"[a-zA-Z0-9\-_.]{1,50}")
-"""StartRestoreJob's pattern for ResourceType; names outside it are left to AWS Backup to find out."""
 
 
 def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
@@ -230,8 +227,7 @@ def _start_restore_job(item: Record, family: Family) -> str:
         "IamRoleArn": setting("RESTORE_ROLE_ARN"),
         "IdempotencyToken": item["token"],
     }
-    kind = family.job_type or item["resourceType"]
-    if _SENT_AS_TYPE.fullmatch(kind):
+    if kind := job_resource_type(family, item["resourceType"]):
         request["ResourceType"] = kind
     if item.get("copySourceTags"):  # where it may not be sent, not even False is taken (restoring-a-backup.html)
         request["CopySourceTagsToRestoredResource"] = True

@@ -5,6 +5,7 @@ A new type is one module beside this one, and its line in `FAMILIES`.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import Family
 
-__all__ = ["FAMILIES", "NOT_HELD", "family_of", "nearest_key"]
+__all__ = ["FAMILIES", "NOT_HELD", "family_of", "job_resource_type", "nearest_key"]
 
 FAMILIES: tuple[Family, ...] = (
     DynamoDb(),
@@ -63,6 +64,16 @@ NOT_HELD: Mapping[str, str] = MappingProxyType(
 def family_of(resource_type: str) -> Family | None:
     """The family that restores AWS Backup's `resource_type`, or None; compared without regard to case."""
     return _BY_TYPE.get(resource_type.lower())
+
+
+_SENT_AS_TYPE = re.compile(r"[a-zA-Z0-9\-_.]{1,50}")
+"""StartRestoreJob's pattern for ResourceType (API_StartRestoreJob.html)."""
+
+
+def job_resource_type(family: Family, resource_type: str) -> str | None:
+    """ResourceType of a restore job for a point of this type; None leaves it to AWS Backup to find out."""
+    kind = family.job_type or resource_type
+    return kind if _SENT_AS_TYPE.fullmatch(kind) else None
 
 
 def nearest_key(resource_type: str, key: str) -> str | None:
