@@ -75,7 +75,7 @@ def check_call(words: list[str]) -> None:
     _, service, operation, *options = words
     model = botocore.session.get_session().get_service_model(service)
     operations = {xform_name(name, "-"): model.operation_model(name) for name in model.operation_names}
-    shape = operations[operation].input_shape
+    shape: Any = operations[operation].input_shape
     members = {xform_name(name, "-"): (name, member) for name, member in shape.members.items()}
     parameters: dict[str, Any] = {}
     for option, given in zip(options[::2], options[1::2], strict=True):
