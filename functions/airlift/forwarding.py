@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from airlift.checking import Result
 from airlift.errors import NotBelieved
 from airlift.incident import ACCOUNT, REGION, Event, at, required
 from airlift.ledger import Ledger, Put, keyed
@@ -18,6 +19,9 @@ from airlift.runtime import metrics
 from airlift.values import now, parse_time, stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airlift.checking import Scene
     from airlift.plan import Plan
 
 _PARTITION = "FORWARDING"
@@ -72,3 +76,21 @@ def missing(ledger: Ledger, plan: Plan) -> list[Forwarding]:
             if at_ is None or now() - at_ > _MISSING_AFTER:
                 gone.append(Forwarding(account, region, at_))
     return gone
+
+
+def arriving(scene: Scene) -> Iterator[Result]:
+    """The readiness check of the forwarding; it feeds the metric that ForwardingAlarm watches as well."""
+    gone = missing(scene.ledger, scene.plan)
+    metrics.add_metric("MissingForwardings", MetricUnit.Count, len(gone))
+    for account, region, seen_at in gone:
+        where = f"account {account}" + (f" in {region}" if region else "")
+        last = f"the last came {stamp(seen_at)}" if seen_at else "none ever came"
+        yield Result(
+            "forwarding",
+            "warning",
+            f"detector {account}",
+            f"The daily check of {where} has not come; {last}.",
+            "What is found there would start nothing, and nobody would be told.",
+            "deploy accounts/5-detector-accounts there, or follow accounts/README.md, step 9; a Region that forwards "
+            "no more is left out by detectorRegions in the plan.",
+        )

@@ -94,6 +94,9 @@ class Start(Document):
     adopt_vault: Literal["adopt", "replace"] | None = None
     """Whether a restore-access vault that another recovery left serves this one or is asked for anew."""
 
+    override_readiness: Reason | None = None
+    """Why access is requested, and restores are started, whatever the readiness checks find. The network's isolation
+    has a switch of its own, in the plan."""
     access_only: bool = False
     """Ends when access is open, before anything is restored, for forensics; resume restores."""
     drill: bool = False
@@ -135,6 +138,7 @@ _ONLY_WITH: Mapping[str, tuple[ActionName, ...]] = {
     "recovery_point_arn": ("restore-again", "pin"),
     "before": ("restore-again",),
     "wave": ("continue",),
+    "override_readiness": ("resume", "continue"),
 }
 _NEEDS: Mapping[ActionName, tuple[str, ...]] = {
     "first-sign": ("first_sign",),
@@ -172,6 +176,8 @@ class Action(Document):
     """Restores once more from the newest usable point at or before this moment; a continuous one as of it."""
     wave: Annotated[str, Field(min_length=1)] | None = None
     """Name of the wave before which restoring paused; without it, the one that waits."""
+    override_readiness: Reason | None = None
+    """Why it goes on whatever the readiness checks find; from now on, for this recovery."""
     reason: Reason | None = None
     requested_by: RequestedBy | None = None
 

@@ -155,8 +155,19 @@ def unreadable(error: Exception) -> str:
     return f"whether the targets' network is isolated can't be checked ({error})"
 
 
-def open_targets(plan: Plan, account: str, region: str) -> list[str]:
-    """What the plan's targets name that is open, in words, for whoever reads before people vote.
+@dataclass(frozen=True)
+class Opening:
+    """Something that the plan's targets name and that lets traffic out."""
+
+    leak: str
+    kinds: tuple[str, ...]
+    """Resource types that would be restored there."""
+    reason: str
+    """Why the plan allows it; empty if it does not."""
+
+
+def open_targets(plan: Plan, account: str, region: str) -> list[Opening]:
+    """What the plan's targets name that is open, for whoever reads before people vote.
 
     Raises botocore's errors if the network can't be read.
     """
@@ -167,15 +178,11 @@ def open_targets(plan: Plan, account: str, region: str) -> list[str]:
         for kind in family.resource_types
     ]
     network = look(client, [places_of(*one) for one in targets])
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for kind, target in targets:
         if leak := network.leaks(places_of(kind, target)):
-            reason = target.options.get(REASON)
-            what = f"allowed by the plan: {reason}" if reason else f"held back ({NOT_ISOLATED.name})"
-            kinds = found.setdefault(f"{leak}: what is restored there is {what}", [])
-            if kind not in kinds:
-                kinds.append(kind)
-    return [f"{text} ({', '.join(kinds)})" for text, kinds in found.items()]
+            found.setdefault((leak, str(target.options.get(REASON) or "")), {})[kind] = None
+    return [Opening(leak, tuple(kinds), reason) for (leak, reason), kinds in found.items()]
 
 
 def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:

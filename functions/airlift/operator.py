@@ -12,7 +12,7 @@ from airlift.plan_store import newest_plan
 from airlift.preempting import opening, preempts, stop_preempted
 from airlift.recovery import EVERY_WAVE, chore, is_drill
 from airlift.timeline import entry
-from airlift.values import now, stamp
+from airlift.values import now, safe_text, stamp
 from airlift.wishes import noted
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
             f"wait for its end, or stop it with `airlift stop {lock['recoveryId']}`, then resume this one.",
         )
     changes, text = _noted(ledger, recovery, action, execution_arn, at)
+    if action.override_readiness:
+        text = f"{text} {_overridden(ledger, action, safe_text(action.override_readiness, 200), at)}".strip()
     if changes:
         ledger.write(*changes, entry(action.recovery_id, at, "operator", text))
     if runs:
@@ -56,6 +58,14 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
         text += f" The recovery does not run; go on with `airlift resume {action.recovery_id}`."
         return {"outcome": "done", "text": text, "recoveryId": action.recovery_id, "account": ""}
     return _resume(ledger, execution_arn, recovery, text, lock)
+
+
+def _overridden(ledger: Ledger, action: Action, why: str, at: datetime) -> str:
+    """Notes that what the readiness checks find keeps nothing back any more."""
+    text = f"Readiness is overridden: {why}."
+    update = Update(recovery_key(action.recovery_id), {"overrideReadiness": why})
+    ledger.write(update, entry(action.recovery_id, at, "override", text))
+    return text
 
 
 def _clean_up(ledger: Ledger, execution_arn: str, recovery: Record, action: Action) -> dict[str, Any]:

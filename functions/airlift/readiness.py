@@ -1,197 +1,88 @@
-"""What can be known before anybody is asked: the work of CheckReadiness.
+"""What can be known before it is needed: every check, in one table.
 
-Only what makes the request itself pointless blocks, and only the vault it concerns. What can't be checked is a warning.
+Made in each recovery before anybody is asked (`airlift.preparing`), on demand, and every day (`airlift.daily`).
 """
 
 from __future__ import annotations
 
-import hashlib
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airlift.arns import Arn
-from airlift.aws import MPA_REGION, client
-from airlift.errors import (
-    AirliftError,
-    ApprovalTeamUnreachable,
-    RequesterLacksPermission,
-    VaultNotAirGapped,
-)
-from airlift.isolation import open_targets, unreadable
-from airlift.ledger import Holder, Ledger, Record, Update, item_key, recovery_key, vault_key
-from airlift.plan_store import plan_at
-from airlift.runtime import setting
-from airlift.timeline import entry
-from airlift.values import now, stamp
+from airlift import forwarding
+from airlift import readiness_access as access
+from airlift import readiness_account as account
+from airlift import readiness_targets as targets
+from airlift.checking import ACCOUNT, SEVERITIES, Check, Result, Scene, VaultCheck, unchecked
+from airlift.values import now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from airlift.ledger import Ledger
     from airlift.plan import Plan, Vault
 
-_CHECKING = timedelta(seconds=60)
-AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
+VAULT_CHECKS: tuple[VaultCheck, ...] = (
+    VaultCheck("source vault", access.source_vault),
+    VaultCheck("restore-access vault", access.access_vault),
+    VaultCheck("approval team", access.approval_team),
+)
+CHECKS: tuple[Check, ...] = (
+    Check("requester", access.requester),
+    Check("restore role", targets.restore_role),
+    Check("restore rights", targets.starter),
+    Check("service-linked roles", targets.service_role),
+    Check("target places", targets.targets),
+    Check("isolation", targets.isolation),
+    Check("target keys", targets.keys),
+    Check("service opt-in", targets.opt_in),
+    Check("quotas", account.lambda_concurrency),
+    Check("quotas", account.state_transitions),
+    Check("quotas", account.vault_count),
+    Check("rules", account.rules, beforehand=True),
+    Check("independence", account.independence, beforehand=True),
+    Check("forwarding", forwarding.arriving, beforehand=True),
+    Check("drills", account.last_drill, beforehand=True),
+    Check("plan", account.plan_notes, beforehand=True),
+)
 
 
-def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[dict[str, str]]:
-    """The vaults worth asking for, each with the name of its execution: `[{"sourceBackupVaultArn", "executionName"}]`.
-
-    A blocker is recorded as its vault's ending. Raises it if no vault is left and it is the only one's.
-    """
-    recovery = ledger.get(recovery_key(recovery_id)) or {}
-    plan = plan_at(recovery["planKey"])
-    requester = _requester_problem()
-    network = _network(plan, holder)
-    ready: list[dict[str, str]] = []
-    blockers: list[AirliftError] = []
-    begun = now()
-    for order, arn in enumerate(recovery["vaults"]):
-        record = ledger.get(vault_key(recovery_id, arn)) or {}
-        if record.get("ending", {}).get("name") == "VaultRecovered" and not _wanted_again(ledger, recovery_id, arn):
-            continue
-        execution_name = _execution_name(recovery_id, order, holder.execution_arn)
-        if now() - begun > _CHECKING:
-            warnings, blocker = ["not checked, as the checks of other vaults took too long"], None
-        else:
-            warnings, blocker = _check(plan, arn)
-        warnings += network
-        blocker = blocker or requester
-        _record(ledger, holder, recovery_id, arn, record, order, execution_name, warnings, blocker)
-        if blocker:
-            blockers.append(blocker)
-        else:
-            ready.append({"sourceBackupVaultArn": arn, "executionName": execution_name})
-    if blockers and not ready and len(recovery["vaults"]) == 1:
-        raise blockers[0]
-    return ready
+def check(plan: Plan, ledger: Ledger, region: str, protected: str | None = None) -> list[Result]:
+    """All results for the plan's vaults in this Region, or those of one protected account; the gravest first."""
+    vaults = tuple(
+        vault for one in plan.accounts if protected in (None, one.id) for vault in one.vaults if vault.region == region
+    )
+    scene = Scene(plan, ledger, vaults)
+    found = [*of_account(scene, beforehand=True), *(result for vault in vaults for result in of_vault(scene, vault))]
+    return sorted(found, key=lambda result: SEVERITIES.index(result.severity))
 
 
-def _execution_name(recovery_id: str, order: int, execution_arn: str) -> str:
-    """Derives from recovery, vault and parent execution, so that an ending can be looked up by it (80 characters)."""
-    return f"{recovery_id}-{order}-{hashlib.sha256(execution_arn.encode()).hexdigest()[:8]}"
+def of_account(scene: Scene, *, beforehand: bool = False, until: datetime | None = None) -> list[Result]:
+    """Results of what concerns all vaults alike. What can't be read, or has no time left, is a warning."""
+    if not scene.vaults:
+        what = f"The plan has no vault in {scene.region}, the Region of this stack."
+        return [Result("plan", "warning", ACCOUNT, what, "This stack can recover nothing.", "add it, or its Region.")]
+    rows = [row for row in CHECKS if beforehand or not row.beforehand]
+    return list(chain.from_iterable(_made(row.name, ACCOUNT, row.look, until, scene) for row in rows))
 
 
-def _wanted_again(ledger: Ledger, recovery_id: str, vault_arn: str) -> bool:
-    """Whether the operator wants a resource of this vault restored once more."""
-    pk, _ = recovery_key(recovery_id)
-    wishes = (wish["resourceArn"] for wish in ledger.query(pk, "AGAIN#") if "takenAt" not in wish)
-    return any(ledger.get(item_key(recovery_id, vault_arn, resource)) for resource in wishes)
+def of_vault(scene: Scene, vault: Vault, *, until: datetime | None = None) -> list[Result]:
+    """Results of what concerns one source vault."""
+    rows = VAULT_CHECKS
+    return list(chain.from_iterable(_made(row.name, vault.arn, row.look, until, scene, vault) for row in rows))
 
 
-def _record(
-    ledger: Ledger,
-    holder: Holder,
-    recovery_id: str,
-    arn: str,
-    record: Record,
-    order: int,
-    execution_name: str,
-    warnings: list[str],
-    blocker: AirliftError | None,
-) -> None:
-    at = now()
-    values: dict[str, Any] = {
-        "sourceBackupVaultArn": arn,
-        "order": order,
-        "executionName": execution_name,
-        "state": record.get("state", "WAITING") if record.get("state") != "ENDED" else _state_before_end(record),
-        "ending": None,
-        "rounds": 0,
-        "loopSince": stamp(at),
-        "accessLost": None,
-    }
-    texts = [f"Warning: {warning}" for warning in warnings]
-    if blocker:
-        values |= {
-            "state": "ENDED",
-            "ending": {"name": blocker.name, "cause": str(blocker), "at": stamp(at)},
-        }
-        texts.append(f"Blocked: {blocker}")
-    entries = [entry(recovery_id, at, f"readiness{n}", text, vault=arn) for n, text in enumerate(texts)]
-    ledger.write(Update(vault_key(recovery_id, arn), values, create=True), *entries, holder=holder)
-
-
-def _state_before_end(record: Record) -> str:
-    """Where a resumed vault stands: access is looked at again in any case, selection is not repeated."""
-    return "RESTORING" if record.get("selectedAt") else "WAITING"
-
-
-def _check(plan: Plan, arn: str) -> tuple[list[str], AirliftError | None]:
-    """Warnings, and the blocker if there is one."""
-    warnings: list[str] = []
-    try:
-        vault = plan.vault(arn)
-        _source_vault(vault)
-        _team(vault)
-    except AirliftError as error:
-        return warnings, error
-    except (ClientError, BotoCoreError) as error:
-        warnings.append(f"the approval team can't be read ({error}); the request is made all the same")
-    return warnings, None
-
-
-def _source_vault(vault: Vault) -> None:
-    """Readable only if the owner shares the vault with RAM, which nobody has to (logicallyairgappedvault.html)."""
-    try:
-        described = client("backup").describe_backup_vault(
-            BackupVaultName=vault.name, BackupVaultAccountId=Arn.parse(vault.arn).account
-        )
-    except (ClientError, BotoCoreError):
+def _made(
+    name: str, subject: str, look: Callable[..., Iterable[Result]], until: datetime | None, *about: object
+) -> Iterator[Result]:
+    if until is not None and now() > until:
+        what = "Not checked, as other checks took too long."
+        why = "What is not checked may fail when it is needed."
+        yield Result(name, "warning", subject, what, why, "run `airlift ready`.")
         return
-    if described.get("VaultType", AIR_GAPPED) != AIR_GAPPED:
-        raise VaultNotAirGapped(
-            f"{vault.arn} is a vault of type {described['VaultType']}.",
-            "name a logically air-gapped vault in the recovery plan; access to others can't be requested.",
-        )
-
-
-def _team(vault: Vault) -> None:
-    """The team that the plan names, in us-east-1."""
-    arn = vault.approval_team_arn
-    if arn is None:
-        return
-    mpa = client("mpa", MPA_REGION)
     try:
-        team = mpa.get_approval_team(Arn=arn)
-    except mpa.exceptions.ResourceNotFoundException as error:
-        raise ApprovalTeamUnreachable(
-            f"Approval team {arn} of vault {vault.arn} does not exist.",
-            "correct approvalTeamArn in the plan, or have the team created and assigned to the vault.",
-        ) from error
-    needed = team.get("ApprovalStrategy", {}).get("MofN", {}).get("MinApprovalsRequired", 0)
-    if team.get("Status") != "ACTIVE":
-        raise ApprovalTeamUnreachable(
-            f"Approval team {arn} is {team.get('Status')}, not ACTIVE.",
-            "have its owner finish the team: every invited approver must accept.",
-        )
-    if team.get("NumberOfApprovers", 0) < needed:
-        raise ApprovalTeamUnreachable(
-            f"Approval team {arn} has {team.get('NumberOfApprovers')} approvers and needs {needed} approvals.",
-            "have its owner add approvers.",
-        )
-
-
-def _network(plan: Plan, holder: Holder) -> list[str]:
-    """Warnings about targets that are not isolated: what would be restored there is held, the rest goes on."""
-    recovery = Arn.parse(holder.execution_arn)
-    try:
-        return open_targets(plan, recovery.account, recovery.region)
+        yield from look(*about)
     except (ClientError, BotoCoreError) as error:
-        return [unreadable(error)]
-
-
-def _requester_problem() -> RequesterLacksPermission | None:
-    """Whether the requester's role may start a session; None as well if that can't be evaluated."""
-    role = setting("REQUESTER_ROLE_ARN")
-    try:
-        results = client("iam").simulate_principal_policy(PolicySourceArn=role, ActionNames=["mpa:StartSession"])
-    except (ClientError, BotoCoreError):
-        return None
-    decisions = {result["EvalDecision"] for result in results["EvaluationResults"]}
-    # Simulated without a resource, an action allowed for some resources only comes out as an implicit denial.
-    if "explicitDeny" in decisions:
-        return RequesterLacksPermission(
-            f"Role {role} is denied mpa:StartSession.",
-            "remove the denial (permissions boundary, policy or service control policy), then start again.",
-        )
-    return None
+        yield unchecked(name, subject, error)

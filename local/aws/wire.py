@@ -175,7 +175,7 @@ class Answers(Protocol):
         """The service's answer; None lets the request pass on. Raises ConnectionDropped."""
 
 
-SERVICES = ("backup", "mpa", "ram", "fsx", "timestream-write")
+SERVICES = ("backup", "mpa", "ram", "fsx", "service-quotas", "timestream-write")
 """What the front answers, by boto3's names."""
 
 

@@ -12,6 +12,7 @@ from local.aws.faults import Faults
 from local.aws.fsx import Fsx
 from local.aws.mpa import Mpa
 from local.aws.portal import Portal
+from local.aws.quotas import ServiceQuotas
 from local.aws.ram import Ram
 from local.aws.settings import Settings
 from local.aws.timestream import Timestream
@@ -34,6 +35,7 @@ class World:
     doors: Doors
     portal: Portal
     faults: Faults
+    quotas: ServiceQuotas
 
     def tags_of(self, arn: str) -> Mapping[str, str]:
         """Tags of a resource of these services, for conditions on aws:ResourceTag; none if there is no such thing."""
@@ -65,12 +67,14 @@ def build_world(
     mpa = Mpa(context, portal.outbox.append, ram.is_shared)
     portal.mpa = mpa
     backup = Backup(context, mpa)
+    quotas = ServiceQuotas()
     services = {
         "backup": backup.service,
         "mpa": mpa.service,
         "ram": ram.service,
         "fsx": Fsx(context).service,
+        "service-quotas": quotas.service,
         "timestream-write": Timestream(context).service,
     }
     front = Front(services, identify, authorize, guard, faults, context.lock)
-    return World(front, backup, mpa, ram, doors, portal, faults)
+    return World(front, backup, mpa, ram, doors, portal, faults, quotas)

@@ -35,6 +35,7 @@ class Organizations:
     def install(self) -> None:
         """Let management accounts know their members, and ministack's services ask for denials."""
         ensure, enforce = service._ensure_org, iam_evaluator.enforce
+        describe = service._DISPATCH["DescribeOrganization"]
 
         def ensure_organization() -> None:
             ensure()
@@ -49,7 +50,15 @@ class Organizations:
             denied = self._denies(str(caller["userArn"]), action, resource, region, context)
             return iam_evaluator.EvalResult("Deny", str(caller["userArn"])) if denied else None
 
+        def described(payload: Any) -> Any:
+            """A member account is told about the organization that it is in."""
+            account = service.get_account_id()
+            top = next((top for top, members in self._members.items() if account in members), account)
+            with request_scope(top, _HOME):
+                return describe(payload)
+
         service._ensure_org = ensure_organization
+        service._DISPATCH["DescribeOrganization"] = described
         iam_evaluator.enforce = enforced
 
     def guard(self, caller: Caller, action: str, resources: Sequence[str], params: Params) -> None:

@@ -41,7 +41,19 @@ async def serve(port: int, behind: float) -> None:
 
     from local.aws.settings import Settings
     from local.clock import WallClock
-    from local.cloud import appconfig, events, fargate, front, instances, keys, lambdas, permissions, stacks, workflows
+    from local.cloud import (
+        account,
+        appconfig,
+        events,
+        fargate,
+        front,
+        instances,
+        keys,
+        lambdas,
+        permissions,
+        stacks,
+        workflows,
+    )
     from local.cloud.organizations import Organizations
     from local.cloud.story_clock import StoryClock
 
@@ -56,7 +68,7 @@ async def serve(port: int, behind: float) -> None:
     clients, organizations = front.connect(port), Organizations(settings.organizations)
     world = front.make_world(clients, clock, settings, organizations.guard)
     front.install(world)
-    for mended in (permissions, lambdas, appconfig, events, keys, instances, fargate):
+    for mended in (permissions, lambdas, appconfig, events, keys, instances, fargate, account):
         mended.install()
     stacks.install(clients)
     organizations.install()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moto.events.models import EventPattern, EventPatternParser
 
 from local.aws.model import iso
+from local.simulation.patterns import matches
 from local.simulation.policies import Statements, allows
 from local.simulation.sdk import Call, ServiceError, unsupported
 
@@ -103,8 +104,13 @@ class EventRouter:
         self._arrive(f"arn:aws:events:{region}:{account}:event-bus/default", event, forwarded=False)
 
     def facade(self, call: Call) -> Mapping[str, Any]:
-        """Answers events: PutEvents, PutRule and PutTargets for the SDK."""
-        operations = {"PutEvents": self._put_events, "PutRule": self._put_rule, "PutTargets": self._put_targets}
+        """Answers events: PutEvents, PutRule, PutTargets and ListRules for the SDK."""
+        operations = {
+            "PutEvents": self._put_events,
+            "PutRule": self._put_rule,
+            "PutTargets": self._put_targets,
+            "ListRules": self._list_rules,
+        }
         if call.operation not in operations:
             raise unsupported(call)
         return operations[call.operation](call)
@@ -141,6 +147,12 @@ class EventRouter:
             "RuleArn": arn.replace("event-bus/default", "rule").replace("event-bus", "rule") + "/" + call.params["Name"]
         }
 
+    def _list_rules(self, call: Call) -> Mapping[str, Any]:
+        bus, prefix = self._arn(call, call.params.get("EventBusName")), call.params.get("NamePrefix", "")
+        found = {**self.bus(bus).rules, **(self.schedules if bus.endswith("/default") else {})}
+        states = {name: "ENABLED" if rule.enabled else "DISABLED" for name, rule in found.items()}
+        return {"Rules": [{"Name": n, "State": s} for n, s in sorted(states.items()) if n.startswith(prefix)]}
+
     def _put_targets(self, call: Call) -> Mapping[str, Any]:
         rules = self.bus(self._arn(call, call.params.get("EventBusName"))).rules
         if call.params["Rule"] not in rules:
@@ -166,7 +178,7 @@ class EventRouter:
     def _arrive(self, bus_arn: str, event: Event, *, forwarded: bool) -> None:
         self.log.append(event)
         for rule in list(self.bus(bus_arn).rules.values()):
-            if rule.enabled and rule.pattern.matches_event(event):  # type: ignore[arg-type]
+            if rule.enabled and matches(rule.pattern.get_pattern(), event):
                 for target in rule.targets.values():
                     for delay in self._deliveries.delays("event", event):
                         self._later(delay, bus_arn, target, event, forwarded)
@@ -186,7 +198,8 @@ class EventRouter:
                         return
                     self._enter(target["Arn"], event, bus_arn.split(":")[4], forwarded=True)
                 else:
-                    self._send(target["Arn"], target.get("RoleArn"), json.loads(json.dumps(event)))
+                    given = target.get("Input") or json.dumps(event)
+                    self._send(target["Arn"], target.get("RoleArn"), json.loads(given))
             except ServiceError:
                 if queue := target.get("DeadLetterConfig", {}).get("Arn"):
                     self._refused(queue, json.dumps(event))
@@ -195,7 +208,7 @@ class EventRouter:
 
 
 def add_target(rule: Rule, target: Mapping[str, Any]) -> None:
-    """Give a rule a target. Raises LookupError for what isn't simulated: anything that changes the event."""
-    if unknown := set(target) - {"Id", "Arn", "RoleArn", "DeadLetterConfig", "RetryPolicy"}:
+    """Give a rule a target. Raises LookupError for what isn't simulated, such as what changes the event."""
+    if unknown := set(target) - {"Id", "Arn", "RoleArn", "Input", "DeadLetterConfig", "RetryPolicy"}:
         raise LookupError(f"not simulated in a rule's target: {sorted(unknown)}")
     rule.targets[target["Id"]] = target

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from moto.core.responses import ActionResult
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses.amis import AmisResponse
 from moto.rds.models import DBCluster, DBInstance
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from moto.core.responses import ActionResult
 _DISKS = "airlift_disks"
 _DOCDB = {"version": "5.0.0", "port": 27017}
 
@@ -37,7 +37,6 @@ def enter(stack: ExitStack) -> None:
     ]
     for owner, name, value in mended:
         stack.enter_context(patch.object(owner, name, value))
-    stack.enter_context(patch.object(AmisResponse, "get_allowed_images_settings", _no_allowed_images, create=True))
     # Of its DSQL moto knows two Regions only.
     stack.enter_context(patch.dict("os.environ", {"MOTO_ALLOW_NONEXISTENT_REGION": "true"}))
     versions = {"docdb": _DOCDB["version"]}
@@ -72,11 +71,6 @@ def _deregister_image(original: Callable[[Any], ActionResult]) -> Callable[[Any]
         return answer
 
     return deregister_image
-
-
-def _no_allowed_images(_self: Any) -> ActionResult:
-    """Off, as an account has it until somebody switches it on."""
-    return ActionResult({"State": "disabled", "ManagedBy": "account", "ImageCriteria": []})
 
 
 def _block_device_mappings(image: Any) -> list[dict[str, Any]]:

@@ -109,11 +109,13 @@ class Permissions:
         statements = self.roles.get(call.params["PolicySourceArn"])
         if statements is None:
             raise ServiceError("NoSuchEntity", f"{call.params['PolicySourceArn']} does not exist.", 404)
+        entries = call.params.get("ContextEntries", ())
+        context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in entries}
         results = [
             {
                 "EvalActionName": action,
                 "EvalResourceName": resource,
-                "EvalDecision": "allowed" if allows(statements, action, resource) else "implicitDeny",
+                "EvalDecision": "allowed" if allows(statements, action, resource, context) else "implicitDeny",
             }
             for action in call.params["ActionNames"]
             for resource in call.params.get("ResourceArns", ["*"])

@@ -161,18 +161,25 @@ def _by_member(prefix: str, *members: str) -> Callable[[str, Mapping[str, Any], 
     return needs
 
 
+def _kms(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    key = params["KeyId"]
+    return [(f"kms:{operation}", key if key.startswith("arn:") else f"arn:aws:kms:{place}:key/{key}", {})]
+
+
 def _sqs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [(f"sqs:{operation}", f"arn:aws:sqs:{place}:{params['QueueUrl'].rpartition('/')[2]}", {})]
 
 
 def _lambda(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    if "FunctionName" not in params:
+        return [(f"lambda:{operation}", "*", {})]
     name = params["FunctionName"]
     arn = name if name.startswith("arn:") else f"arn:aws:lambda:{place}:function:{name}"
     return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn, {})]
 
 
 def _ec2(operation: str, params: Mapping[str, Any], place: str) -> Needs:
-    if operation.startswith("Describe"):
+    if operation.startswith(("Describe", "Get")):
         return [(f"ec2:{operation}", "*", {})]
     kinds = {"vol-": "volume", "snap-": "snapshot", "i-": "instance"}
     ids = [*params.get("Resources", []), *(v for k, v in params.items() if k.endswith("Id"))]
@@ -188,10 +195,17 @@ def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [(f"elasticfilesystem:{operation}", arn, {})]
 
 
+SERVICE_ROLES = {
+    "AWSServiceRoleForAuroraDsql": "dsql.amazonaws.com",
+    "AWSServiceRoleForBackup": "backup.amazonaws.com",
+}
+"""Service-linked roles and the services that they belong to."""
+
+
 def _iam(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     role = params.get("RoleName")
-    if role and role.startswith("AWSServiceRoleForAuroraDsql"):
-        role = f"aws-service-role/dsql.amazonaws.com/{role}"
+    if role in SERVICE_ROLES:
+        role = f"aws-service-role/{SERVICE_ROLES[role]}/{role}"
     arn = f"arn:aws:iam::{place.rpartition(':')[2]}:role/{role}" if role else params.get("PolicySourceArn", "*")
     return [(f"iam:{operation}", arn, {})]
 
@@ -248,7 +262,10 @@ NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
     "docdb": _rds,
     "dsql": _dsql,
     "eks": _eks,
+    "eventbridge": _by_member("events"),
+    "kms": _kms,
     "neptune": _rds,
+    "organizations": _by_member("organizations"),
     "rds": _rds,
 }
 """By botocore's service id: what a call needs. AWS Backup and multi-party approval check their own calls."""

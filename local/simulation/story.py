@@ -53,6 +53,12 @@ class Story:
             RoleName="backup", AssumeRolePolicyDocument=json.dumps(BACKUP_TRUST)
         )
         self._backup_role = role["Role"]["Arn"]
+        # AWS Backup makes it when it is first used; key policies name it.
+        sim.client("iam").create_role(
+            RoleName="AWSServiceRoleForBackup",
+            Path="/aws-service-role/backup.amazonaws.com/",
+            AssumeRolePolicyDocument=json.dumps(BACKUP_TRUST),
+        )
 
     # -- the owner's account
 
@@ -221,6 +227,7 @@ class Story:
             "accounts": [
                 {
                     "id": OWNER,
+                    "managementAccount": MANAGEMENT,
                     "vaults": [{"arn": arn, "approvalTeamArn": self.team_arn} for arn in self.vault_arns],
                 }
             ],

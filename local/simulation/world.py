@@ -18,6 +18,7 @@ from local.aws import Settings, build_world, install_botocore
 from local.aws.context import Ids
 from local.clock import START
 from local.simulation import mends
+from local.simulation.account import AccountSettings
 from local.simulation.appconfig import AppConfig
 from local.simulation.delivery import Deliveries
 from local.simulation.events import EventRouter
@@ -104,6 +105,7 @@ class Simulation:
         self.events = EventRouter(self.clock, self.deliveries, ids, self._send, self._undeliverable)
         self.appconfig = AppConfig(self._validate)
         self.tables = Tables()
+        self.about = AccountSettings(self.settings)
         self.engine = Engine(
             self.clock, self, account=self.account, region=self.region, rng=rng, on_status=self._execution_status
         )
@@ -117,6 +119,7 @@ class Simulation:
                 "s3:PutBucketPolicy": self.permissions.bucket_policy,
                 "s3:GetBucketPolicy": self.permissions.bucket_policy,
                 "iam:SimulatePrincipalPolicy": self.permissions.simulate_policy,
+                **self.about.facades,
             },
             self._before,
             self._after,

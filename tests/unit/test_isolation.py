@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import isolation
-from airlift.isolation import Network, Places, isolated, look, open_targets, places_of
+from airlift.isolation import Network, Opening, Places, isolated, look, open_targets, places_of
 from airlift.restore.base import Target
 
 from tests.unit.domain import RECOVERY_ID, an_item, refused, stored, texts
@@ -177,9 +177,9 @@ def test_before_anybody_votes_the_open_targets_are_named_with_the_types_they_con
             "resources": [{"arn": "arn:aws:elasticfilesystem:*/fs-1", "openNetworkReason": None}],
         }
     ).plan
-    leak = "security group sg-1 lets traffic out to 0.0.0.0/0: what is restored there is"
+    leak = "security group sg-1 lets traffic out to 0.0.0.0/0"
     assert open_targets(plan, "444455556666", "ap-northeast-1") == [
-        f"{leak} allowed by the plan: patched from outside (EFS)",
-        f"{leak} held back (network not isolated) (EFS)",
+        Opening(leak, ("EFS",), "patched from outside"),
+        Opening(leak, ("EFS",), ""),
     ]
     assert Network().leaks(Places(frozenset({"sg-1"}))) == ""

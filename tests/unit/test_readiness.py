@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.errors import AirliftError
 from airlift.ledger import again_key, keyed, vault_key
-from airlift.readiness import check_readiness
+from airlift.preparing import check_readiness
 from airlift.values import stamp
 
 from tests.unit.domain import (

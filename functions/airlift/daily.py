@@ -1,0 +1,118 @@
+"""Readiness beforehand: every day, and whenever somebody asks. A page, its data, and two metrics come of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airlift.arns import Arn
+from airlift.aws import client
+from airlift.checking import ACCOUNT, SEVERITIES, Result
+from airlift.errors import AirliftError
+from airlift.pages import render
+from airlift.plan_store import newest_plan
+from airlift.readiness import check
+from airlift.requesting import restore_access_vaults
+from airlift.runtime import logger, metrics, setting
+from airlift.selection import Selection
+from airlift.values import now, stamp
+from airlift.vault_points import pages
+
+if TYPE_CHECKING:
+    from airlift.ledger import Ledger
+    from airlift.plan import Plan
+    from airlift.selection import Selected
+
+PAGE = "readiness/readiness.html"
+DATA = "readiness/readiness.json"
+_SHOWN = 500
+"""Resources of a vault that are listed one by one; an answer of Lambda may hold 6 MB."""
+
+
+def check_now(ledger: Ledger) -> dict[str, Any]:
+    """Makes all checks, writes page and data, and gives the data.
+
+    `{"checkedAt", "plan", "ready", "counts": {severity: number}, "results": [Result.document()],
+    "vaults": [what would be restored now, of each vault that is open], "page"}`.
+    """
+    region = Arn.parse(setting("RECOVERY_STATE_MACHINE_ARN")).region
+    found: list[Result] = []
+    vaults: list[dict[str, Any]] = []
+    version = ""
+    try:
+        plan = newest_plan()
+    except AirliftError as error:
+        why = "Nothing can be recovered without a plan."
+        found.append(Result("plan", "blocks", ACCOUNT, error.what, why, error.remedy, type(error)))
+    else:
+        version = plan.version
+        if plan.warning:
+            remedy = "look at AppConfig, and deploy the plan with `airlift plan deploy`."
+            found.append(Result("plan", "warning", ACCOUNT, plan.warning, "A newer plan would not count.", remedy))
+        found += check(plan.plan, ledger, region)
+        vaults = _open_vaults(plan.plan, region)
+    counts = Counter(result.severity for result in found)
+    blockers = counts["blocks"] + counts["holds"]
+    bucket = setting("EVIDENCE_BUCKET")
+    report = {
+        "checkedAt": stamp(now()),
+        "plan": version,
+        "ready": not blockers,
+        "counts": {severity: counts[severity] for severity in SEVERITIES},
+        "results": [result.document() for result in found],
+        "vaults": vaults,
+        "page": f"s3://{bucket}/{PAGE}",
+    }
+    _put(bucket, DATA, json.dumps(report, ensure_ascii=False, indent=1), "application/json")
+    _put(bucket, PAGE, render("readiness.html", report=report), "text/html; charset=utf-8")
+    metrics.add_metric("ReadinessBlockers", MetricUnit.Count, blockers)
+    metrics.add_metric("ReadinessWarnings", MetricUnit.Count, counts["warning"])
+    return report
+
+
+def _put(bucket: str, key: str, text: str, kind: str) -> None:
+    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=kind, ChecksumAlgorithm="SHA256")
+
+
+def _open_vaults(plan: Plan, region: str) -> list[dict[str, Any]]:
+    """What would be restored if the newest points were wanted now, of each source vault that is readable here."""
+    shown = []
+    for arn in (vault.arn for account in plan.accounts for vault in account.vaults if vault.region == region):
+        try:
+            found = next((v for v in restore_access_vaults(arn) if v["VaultState"] == "AVAILABLE"), None)
+            if found:
+                shown.append({"sourceBackupVaultArn": arn, **_would_be_restored(plan, found["BackupVaultName"])})
+        except (ClientError, BotoCoreError) as error:  # the checks have told that it can't be read
+            logger.warning("Points not read", extra={"vault": arn, "reason": str(error)})
+    return shown
+
+
+def _would_be_restored(plan: Plan, vault_name: str) -> dict[str, Any]:
+    moment = now()
+    selection = Selection(plan, moment, moment)
+    for page in pages(vault_name):
+        selection.add(page)
+    selected = list(selection.results())
+    return {
+        "restoreAccessBackupVaultName": vault_name,
+        "types": dict(sorted(Counter(one.resource_type for one in selected if not one.skip).items())),
+        "leftOut": sum(one.skip for one in selected),
+        "complete": selection.complete and len(selected) <= _SHOWN,
+        "resources": [_resource(plan, one) for one in selected[:_SHOWN]],
+    }
+
+
+def _resource(plan: Plan, one: Selected) -> dict[str, str]:
+    wave, _ = plan.wave_of(one.resource_type, one.resource_arn, one.name)
+    point = "" if one.skip else str(one.candidates[0]["createdAt"])
+    return {
+        "resourceArn": one.resource_arn,
+        "resourceType": one.resource_type,
+        "wave": "" if one.skip else plan.wave(wave).name,
+        "pointFrom": point,
+        "why": one.why,
+    }

@@ -1,0 +1,177 @@
+"""What restores need around them: places that exist and fit together, usable keys, images that may be launched.
+
+Looked at for the plan's targets beforehand, and for what is about to be started right before it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from airlift.isolation import places_of
+from airlift.restore import family_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airlift.restore.base import Clients, Target
+
+BACKUP_VAULT_IMAGES = "aws-backup-vault"
+"""Provider of the images that AWS Backup makes from an air-gapped vault (restoring-ec2.html, Allowed AMIs)."""
+LAUNCHED = frozenset({"EC2", "VirtualMachine"})
+"""Types whose restore launches such an image."""
+_KEY_NAMES = re.compile("kms.*key|kmskey", re.IGNORECASE)
+_ZONE_OPTIONS = ("availabilityZone", "availabilityZones", "availabilityZoneName")
+_MISSING_KEY = ("NotFoundException", "InvalidArnException")
+
+
+class Lack(NamedTuple):
+    """Something that a restore would miss."""
+
+    kind: str
+    """`place`, `key` or `image`."""
+    what: str
+    why: str
+    remedy: str
+
+
+_PLAN = "correct the plan's targets and deploy the plan"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The recovery account's places, keys and image settings, as far as anything names them."""
+
+    vpcs: Mapping[str, str] = field(default_factory=dict)
+    """The VPC of each subnet and security group, by its id."""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """The Availability Zone of each subnet, by its id."""
+    all_zones: frozenset[str] = frozenset()
+    subnet_groups: frozenset[str] = frozenset()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """In words what is wrong with a key, by the key as the plan names it; empty for a good one."""
+    images: str = ""
+    """In words why images from an air-gapped vault may not be launched; empty if they may."""
+
+    def lacks(self, kind: str, target: Target) -> Iterator[Lack]:
+        """What a restore of this type with these settings would miss."""
+        places = places_of(kind, target)
+        if gone := sorted((places.ids - self.vpcs.keys()) | (places.subnet_groups - self.subnet_groups)):
+            what = f"{', '.join(gone)} can't be found in the recovery account."
+            yield Lack("place", what, "AWS would refuse the restore.", f"{_PLAN}, or make them.")
+        elif len({self.vpcs[one] for one in places.ids}) > 1:
+            told = ", ".join(f"{one} in {self.vpcs[one]}" for one in sorted(places.ids))
+            why = "Security groups and subnets of different VPCs can't be used together."
+            yield Lack("place", f"The places lie in several VPCs: {told}.", why, f"{_PLAN}.")
+        zones = zones_of(kind, target)
+        if foreign := sorted(zones - self.all_zones):
+            what = f"There is no Availability Zone {', '.join(foreign)} for this account in this Region."
+            yield Lack("place", what, "AWS would refuse the restore.", f"{_PLAN}.")
+        for key in sorted(keys_of(kind, target)):
+            if self.keys.get(key):
+                why = "What would be encrypted with it can't be restored."
+                remedy = f"enable the key or let its policy allow this account to use it, or {_PLAN}."
+                yield Lack("key", f"Key {key}: {self.keys[key]}.", why, remedy)
+        if self.images and kind in LAUNCHED:
+            why = 'EC2 would refuse to launch it: "Source AMI not found in Region" (restoring-ec2.html).'
+            remedy = f"add the image provider {BACKUP_VAULT_IMAGES} to EC2's Allowed AMIs in this Region."
+            yield Lack("image", self.images, why, remedy)
+
+
+def _read(kind: str, target: Target) -> dict[str, Any]:
+    """The settings that count: metadata, and those options that the type's family reads."""
+    family = family_of(kind)
+    options = {key: value for key, value in target.options.items() if family and key in family.option_keys}
+    return {**options, **target.metadata}
+
+
+def zones_of(kind: str, target: Target) -> frozenset[str]:
+    """Availability Zones that the settings name."""
+    read = _read(kind, target)
+    named = [read[key] for key in _ZONE_OPTIONS if read.get(key)]
+    return frozenset(zone for value in named for zone in (value if isinstance(value, list) else _listed(value)))
+
+
+def _listed(text: str) -> list[str]:
+    return [str(zone) for zone in json.loads(text)] if text.startswith("[") else [text]
+
+
+def keys_of(kind: str, target: Target) -> frozenset[str]:
+    """KMS keys that the settings name, at any depth; AWS's own (`alias/aws/…`) are left out."""
+    found: set[str] = set()
+    _find_keys(_read(kind, target), found)
+    return frozenset(key for key in found if not key.rpartition(":")[2].startswith("alias/aws/"))
+
+
+def _find_keys(value: Any, found: set[str]) -> None:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str) and inner and _KEY_NAMES.search(name):
+                found.add(inner)
+            else:
+                _find_keys(inner, found)
+    elif isinstance(value, list):
+        for inner in value:
+            _find_keys(inner, found)
+
+
+def look_around(clients: Clients, targets: Iterable[tuple[str, Target]]) -> Surroundings:
+    """Reads what these targets name, with a constant number of calls and one for each key; nothing if they name none.
+
+    Raises botocore's errors if something can't be read.
+    """
+    named = list(targets)
+    places = [places_of(*one) for one in named]
+    read: dict[str, Any] = {}
+    if any(one.ids for one in places):
+        ec2 = clients("ec2")
+        subnets = _all(ec2, "describe_subnets", "Subnets")
+        groups = _all(ec2, "describe_security_groups", "SecurityGroups")
+        read["vpcs"] = {one["SubnetId"]: one["VpcId"] for one in subnets} | {
+            one["GroupId"]: one.get("VpcId", "no VPC") for one in groups
+        }
+        read["zones"] = {one["SubnetId"]: one["AvailabilityZone"] for one in subnets}
+    if any(zones_of(*one) for one in named):
+        zones = clients("ec2").describe_availability_zones()["AvailabilityZones"]
+        read["all_zones"] = frozenset(one["ZoneName"] for one in zones)
+    if any(one.subnet_groups for one in places):
+        listed = _all(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
+        read["subnet_groups"] = frozenset(one["DBSubnetGroupName"] for one in listed)
+    keys = sorted({key for one in named for key in keys_of(*one)})
+    if keys:
+        read["keys"] = {key: _wrong_with(clients("kms"), key) for key in keys}
+    if any(kind in LAUNCHED for kind, _ in named):
+        read["images"] = _images(clients("ec2"))
+    return Surroundings(**read)
+
+
+def _wrong_with(kms: Any, key: str) -> str:
+    try:
+        described = kms.describe_key(KeyId=key)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING_KEY:
+            return "it does not exist"
+        raise
+    return "" if described["KeyState"] == "Enabled" else f"it is {described['KeyState']}"
+
+
+def _images(ec2: Any) -> str:
+    """Allowed AMIs: only the state `enabled` refuses images, `audit-mode` does not (API_GetAllowedImagesSettings)."""
+    settings = ec2.get_allowed_images_settings()
+    providers = {name for one in settings.get("ImageCriteria", []) for name in one.get("ImageProviders", [])}
+    if settings.get("State", "disabled") != "enabled" or BACKUP_VAULT_IMAGES in providers:
+        return ""
+    return f"EC2's Allowed AMIs are on and leave out the provider {BACKUP_VAULT_IMAGES}."
+
+
+def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
+    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]
