@@ -10,26 +10,35 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.deciding import decide
 from airlift.errors import TriggerNotAllowed
+from airlift.forwarding import is_check
 from airlift.incident import Incident
 from airlift.inputs import Action, Start, parse_input
 from airlift.plan import Plan
 from airlift.triggers import READERS, read_event
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from moto.events.models import EventPattern
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local.simulation.patterns import matches as lets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE_OF = {
+    "securityhub-imported": "SecurityHubFinding",
+    "securityhub-v2": "SecurityHubV2Finding",
+    "securityhub-custom-action": "SecurityHubAction",
+    "health-risk": "HealthEvent",
+    "security-ir-case": "SecurityIncidentCase",
+    "custom-recovery-requested": "OtherTool",
+    "cloudwatch-composite-alarm": "CloudWatchAlarm",
     "guardduty-finding": "GuardDutyFinding",
     "guardduty-attack-sequence": "GuardDutyFinding",
     "guardduty-stealth": "GuardDutyFinding",
     "cloudwatch-alarm": "CloudWatchAlarm",
 }
-STARTS = ("console-minimal", "console-full", "console-latest", "console-access-only")
+STARTS = ("console-minimal", "console-full", "console-latest", "console-access-only", "console-drill")
 REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
 ACTIONS = ("resume", "continue", "first-sign", "pin", "restore-again", "stop")
 
@@ -54,9 +63,7 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def matches(rule: str, event: Mapping[str, Any]) -> bool:
-    matched = EventPattern(None, RULES[rule]).matches_event(event)  # type: ignore[arg-type]
-    assert isinstance(matched, bool)
-    return matched
+    return lets_in(RULES[rule], event)
 
 
 def changed(name: str, path: str, value: object) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def put(event: dict[str, Any], path: str, value: object) -> None:
     *steps, last = path.split("/")
     place = event
     for step in steps:
-        place = place[step]
+        place = place[int(step) if step.isdigit() else step]
     place.pop(last, None)
     if value is not None:
         place[last] = value
@@ -78,7 +85,7 @@ def put(event: dict[str, Any], path: str, value: object) -> None:
 
 def test_every_file_in_events_is_a_sample_that_is_tested() -> None:
     files = {path.stem for path in (ROOT / "events").glob("*.json")}
-    assert files == {*RULE_OF, *STARTS, *ACTIONS}
+    assert files == {*RULE_OF, CHECK, *STARTS, *ACTIONS}
 
 
 @pytest.mark.parametrize("name", RULE_OF)
@@ -87,14 +94,26 @@ def test_sample_passes_its_own_rule_only_and_is_read(name: str) -> None:
     assert [rule for rule in RULES if matches(rule, event)] == [RULE_OF[name]]
     read = read_event(event)
     assert read.sender == "777788889999"
-    assert read.region == "ap-northeast-1"
-    assert read.first_sign is not None
+    assert read.region == event["region"]
+    assert (read.first_sign is None) is (read.kind == "case")  # a case says it, not its event
 
 
-@pytest.mark.parametrize("name", RULE_OF)
-def test_sample_starts_a_recovery_under_the_example_plan(name: str) -> None:
+CHECKED = ("securityhub-imported", "securityhub-v2", "health-risk", "custom-recovery-requested")
+
+
+@pytest.mark.parametrize("name", set(RULE_OF) - {"security-ir-case"})
+def test_sample_starts_what_the_example_plan_says(name: str) -> None:
     decision = decide(read_event(sample(name)), example_plan())
-    assert (decision.allow, decision.account) == ("request", "111122223333")
+    assert (decision.allow, decision.account) == ("check" if name in CHECKED else "request", "111122223333")
+
+
+def test_a_finding_is_the_same_whichever_way_it_comes() -> None:
+    ways = (FINDING, HUB, V2, ACTION)
+    reads = [read_event(sample(name)) for name in ways]
+    assert {(r.trigger_id, r.account, r.first_sign, r.finding_type) for r in reads} == {
+        (sample(FINDING)["detail"]["id"], "111122223333", reads[0].first_sign, "Exfiltration:IAMUser/AnomalousBehavior")
+    }
+    assert [r.severity for r in reads] == [8, 7, 7, 7]
 
 
 def example_plan() -> Plan:
@@ -109,6 +128,10 @@ def test_sample_has_the_whole_envelope(name: str) -> None:
 
 
 FINDING, STEALTH, ALARM = "guardduty-finding", "guardduty-stealth", "cloudwatch-alarm"
+HUB, V2, ACTION = "securityhub-imported", "securityhub-v2", "securityhub-custom-action"
+HEALTH, CASE, CUSTOM = "health-risk", "security-ir-case", "custom-recovery-requested"
+ONE = "detail/findings/0"
+CHECK = "forwarding-check"
 FINDING_TYPE = "detail/type"
 
 
@@ -128,6 +151,28 @@ FINDING_TYPE = "detail/type"
         (ALARM, "detail-type", "CloudWatch Alarm Configuration Change"),
         (ALARM, "detail-type", "CloudWatch Alarm Contributor State Change"),
         (ALARM, "source", "aws.guardduty"),
+        (HUB, "detail-type", "Security Hub Insight Results"),
+        (HUB, f"{ONE}/RecordState", "ARCHIVED"),
+        (HUB, f"{ONE}/Workflow/Status", "SUPPRESSED"),
+        (HUB, f"{ONE}/Workflow/Status", "RESOLVED"),
+        (HUB, f"{ONE}/Sample", True),
+        (HUB, f"{ONE}/Severity/Label", "MEDIUM"),
+        (HUB, f"{ONE}/Types", ["Software and Configuration Checks/Industry and Regulatory Standards"]),
+        (HUB, "detail/findings", []),
+        (V2, f"{ONE}/class_uid", 2003),  # compliance
+        (V2, f"{ONE}/class_uid", 2002),  # vulnerability
+        (V2, f"{ONE}/status_id", 3),  # suppressed
+        (V2, f"{ONE}/severity_id", 3),
+        (ACTION, "source", "aws.guardduty"),
+        (HEALTH, "detail/eventTypeCode", "AWS_EC2_OPERATIONAL_ISSUE"),
+        (HEALTH, "detail/eventTypeCode", "AWS_IAM_RISK_X"),
+        (HEALTH, "detail/statusCode", "closed"),
+        (HEALTH, "detail-type", "AWS Health Abuse Event"),
+        (CASE, "detail-type", "Case Closed"),
+        (CASE, "detail-type", "Case Comment Created"),
+        (CUSTOM, "detail-type", "recovery requested"),
+        (CUSTOM, "source", "airlift"),
+        (CUSTOM, "source", "airlift.recovery.other"),
     ],
 )
 def test_near_miss_passes_no_rule(name: str, path: str, value: object) -> None:
@@ -170,7 +215,10 @@ def test_families_pass_at_any_severity(finding_type: str) -> None:
 
 def test_rules_and_readers_are_for_the_same_events() -> None:
     let_in = {(s, d) for rule in RULES.values() for s in rule["source"] for d in rule["detail-type"]}
-    assert let_in == set(READERS)
+    assert let_in == {*READERS, ("airlift.recovery", "Forwarding Check")}
+    assert [rule for rule in RULES if matches(rule, sample(CHECK))] == ["OtherTool"]
+    assert is_check(sample(CHECK))
+    assert not is_check(sample(CUSTOM))
 
 
 def variants(name: str, choices: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
@@ -215,8 +263,20 @@ ALARMS = variants(
 )
 
 
+HUB_FINDINGS = variants(
+    HUB,
+    {
+        f"{ONE}/Severity": st.sampled_from([{"Label": "CRITICAL"}, {"Label": "HIGH"}, {"Label": "LOW"}, {}]),
+        f"{ONE}/RecordState": st.sampled_from(["ACTIVE", "ARCHIVED"]),
+        f"{ONE}/Types": st.sampled_from([["TTPs/Impact/Impact:IAMUser-AnomalousBehavior"], ["Effects/x"], ["TTPs/"]]),
+        f"{ONE}/FirstObservedAt": st.sampled_from(["2026-10-01T01:58:12Z", "yesterday", None]),
+        f"{ONE}/ProductFields": st.sampled_from([{}, None, {"aws/guardduty/service/eventFirstSeen": "x"}]),
+    },
+)
+
+
 @REPEATABLE
-@given(st.one_of(FINDINGS, ALARMS))
+@given(st.one_of(FINDINGS, ALARMS, HUB_FINDINGS))
 def test_what_a_rule_lets_in_can_be_read(event: dict[str, Any]) -> None:
     assume(any(matches(rule, event) for rule in RULES))
     assert isinstance(read_event(event), Incident)
@@ -242,6 +302,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 def test_console_start_is_read(name: str) -> None:
     start = parse_input(sample(name), now=NOW)
     assert isinstance(start, Start)
+    assert start.drill is (name == "console-drill")
     assert [example_plan().vault(arn).arn for arn in start.vault_arns] == list(start.vault_arns)
 
 
