@@ -7,14 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import request_scope
-from ministack.services import iam
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import ec2, efs, iam, tagging
 
 from local.aws.errors import AccessDenied
 from local.aws.wire import Caller, account_as_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/")
 _BACKUP = "backup.amazonaws.com"
@@ -93,11 +93,13 @@ def install() -> None:
         account: str,
     ) -> str:
         found = str(extract(service, method, path, headers, body, query, region, account))
-        if found == "*" and service in _MISSED:
+        if (found == "*" or "/mount-targets/" in path) and service in _MISSED:
             found = _MISSED[service](path, body, query, f"{region}:{account}") or found
         return _corrected(found, account)
 
     iam_actions.extract_resource_arn = extract_resource_arn
+    # What aws:ResourceTag is compared with.
+    tagging._RESOURCE_TAG_COLLECTORS |= {"elasticfilesystem": tagging._collect_efs, "ec2": _tags_in_ec2}
 
 
 def _corrected(arn: str, account: str) -> str:
@@ -123,10 +125,21 @@ def _tagged_table(_path: str, body: bytes, _query: Mapping[str, Any], _where: st
 
 def _tagged_in_ec2(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
     """EC2's CreateTags names resources by their ids; the first one is asked for."""
+    return _ec2_arn(_first(query, "ResourceId.1"), where)
+
+
+def _ec2_arn(named: str, where: str) -> str | None:
     kinds = {"vol": "volume", "i": "instance", "ami": "image", "snap": "snapshot"}
-    named = _first(query, "ResourceId.1")
     kind = kinds.get(named.partition("-")[0])
     return f"arn:aws:ec2:{where}:{kind}/{named}" if kind else None
+
+
+def _tags_in_ec2() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """ARN and tags of what EC2 has in the account of the request."""
+    account = get_account_id()
+    for named, tags in ec2._tags.items():
+        if arn := _ec2_arn(named, f"{get_region()}:{account}"):
+            yield _corrected(arn, account), tags
 
 
 def _in_rds(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> str | None:
@@ -145,6 +158,9 @@ def _first(query: Mapping[str, Any], name: str) -> str:
 
 def _file_system(path: str, body: bytes, query: Mapping[str, Any], where: str) -> str | None:
     """EFS names its file system in the path, in the query or in the body."""
+    target = re.search(r"/mount-targets/(fsmt-[0-9a-f]+)", path)
+    if target:  # which belongs to a file system, and is checked on that
+        path = str((efs._mount_targets.get(target[1]) or {}).get("FileSystemId", ""))
     found = re.search(r"fs-[0-9a-f]+", f"{path} {query} {body.decode()}")
     return f"arn:aws:elasticfilesystem:{where}:file-system/{found[0]}" if found else None
 

@@ -40,7 +40,7 @@ RULE_OF = {
 }
 STARTS = ("console-minimal", "console-full", "console-latest", "console-access-only", "console-drill")
 REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
-ACTIONS = ("resume", "continue", "first-sign", "pin", "restore-again", "stop")
+ACTIONS = ("resume", "continue", "first-sign", "pin", "restore-again", "stop", "clean-up")
 
 
 def rules() -> dict[str, dict[str, Any]]:
