@@ -136,7 +136,7 @@ class Selection:
         if excluded := self._plan.excluded(kind, arn, name):
             return Selected(arn, kind, name, (), f"excluded: {excluded}", wanted=False, skip=True)
         if family_of(kind) is None:
-            reason = NOT_HELD.get(kind) or f"type {kind or 'unknown'} is not restored by Airlift"
+            reason = NOT_HELD.get(kind) or f"unknown type {kind or '(none given)'}, which Airlift does not restore"
             step = "restore it by hand from the restore-access vault if it is needed."
             return Selected(arn, kind, name, (), reason, step, skip=True)
         order = self._in_order(resource)

@@ -106,8 +106,8 @@ def test_what_the_plan_excludes_is_not_wanted_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("Unheard", "type Unheard is not restored by Airlift"),
-        ("", "type unknown is not restored by Airlift"),
+        ("Unheard", "unknown type Unheard, which Airlift does not restore"),
+        ("", "unknown type (none given), which Airlift does not restore"),
         ("RDS", "a logically air-gapped vault takes neither RDS instances nor Multi-AZ clusters"),
     ],
 )
