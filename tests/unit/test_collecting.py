@@ -191,7 +191,7 @@ def test_the_point_that_the_operator_names_goes_first(work: Make, services: Serv
     [
         (refused("ResourceNotFoundException"), "DynamoDB", "can't be read: ResourceNotFoundException"),
         ({"CreationDate": NOW, "ResourceArn": table_arn("others")}, "DynamoDB", f"is one of {table_arn('others')}"),
-        ({}, "Unheard", "unknown type Unheard, which Airlift does not restore"),
+        ({}, "Unheard", "type Unheard is not restored by Airlift"),
     ],
 )
 def test_a_wish_that_can_not_be_granted_is_refused_with_words_and_changes_nothing(
