@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from airlift_cli import actions
-from airlift_cli.problems import Exit
+from airlift_cli.problems import Exit, Problem
 from airlift_cli.reading import Reading
 
 if TYPE_CHECKING:
     from airlift_cli.terminal import Session
 
 RecoveryId = Annotated[str, typer.Argument(metavar="RECOVERY_ID", help="Such as r-20260102-111122223333-0a1b.")]
+Newest = Annotated[
+    str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
+]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in the recovery's timeline.")]
 
 
 def reading_of(session: Session, *, impatient: bool = False) -> Reading:
     """The ledger of the session's stack."""
     return Reading(session.stack.ledger_table(impatient=impatient))
+
+
+def newest(session: Session) -> str:
+    """The id of the running recovery, or else of the newest. Raises Problem if there is none."""
+    found = reading_of(session).newest()
+    if found is None:
+        step = "start one with `airlift start`, or wait for one with `airlift watch --wait`."
+        raise Problem("There is no recovery yet.", step, Exit.BAD_INPUT, name="NoRecovery")
+    return found
 
 
 def send(session: Session, document: dict[str, Any]) -> actions.Answer:

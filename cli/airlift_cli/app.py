@@ -38,18 +38,18 @@ class _Group(TyperGroup):
 
 def new_app(words: str) -> typer.Typer:
     """An app with the global options and the exit codes in its help."""
-    new = new_group(words, cls=_Group)
+    new = new_group(words, cls=_Group, completion=True)
     new.callback()(_options)
     return new
 
 
-def new_group(words: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
+def new_group(words: str, cls: type[TyperGroup] = TyperGroup, *, completion: bool = False) -> typer.Typer:
     """A group of commands with the exit codes in its help."""
     return typer.Typer(
         cls=cls,
         help=f"{words}\n\n{EXIT_CODES_HELP}",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
     )
 
@@ -65,8 +65,8 @@ def _options(
     ctx.obj = Session(stack, profile, region, as_json)
 
 
-def command(group: typer.Typer, name: str) -> Callable[[Callable[..., Exit]], Callable[..., None]]:
-    """Adds a command whose errors end in one line with the next step, and in an exit code."""
+def command(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., Exit]], Callable[..., None]]:
+    """Adds a command whose errors end in one line with the next step, and in an exit code; `examples` end its help."""
 
     def add(function: Callable[..., Exit]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -81,7 +81,7 @@ def command(group: typer.Typer, name: str) -> Callable[[Callable[..., Exit]], Ca
                 code = problem.code
             raise typer.Exit(int(code))
 
-        group.command(name)(reported)
+        group.command(name, epilog="\n\n".join(("Examples:", *examples)) if examples else None)(reported)
         return reported
 
     return add

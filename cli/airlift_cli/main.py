@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, deploying, notices, plan_commands, point_commands, watching
-from airlift_cli.acting import Reason, RecoveryId, act, reading_of, send
+from airlift_cli import actions, deploying, evidence_commands, notices, plan_commands, point_commands, watching
+from airlift_cli.acting import Newest, Reason, RecoveryId, act, newest, reading_of, send
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
@@ -24,14 +24,18 @@ app = new_app("Recovers what AWS Backup keeps in logically air-gapped vaults, on
 plan_app = new_group("Check, deploy and show the recovery plan.")
 app.add_typer(plan_app, name="plan")
 
-Newest = Annotated[
-    str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
-]
+REAL, DRILL = "r-20260102-111122223333-0a1b", "drill-20260102-111122223333-0a1b"
+_VAULT = "--vault arn:aws:backup:ap-northeast-1:111122223333:backup-vault:production-airgapped"
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, YAML.")]
 Interval = Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")]
 
 
-@command(app, "start")
+@command(
+    app,
+    "start",
+    f'airlift start {_VAULT} --reason "Ransom note found" --first-sign 2026-01-02T03:04:00Z --watch',
+    'airlift start --account 111122223333 --reason "Drill of the first quarter" --drill',
+)
 def start(
     ctx: typer.Context,
     reason: Annotated[str, typer.Option(help="What the approvers read, at most 200 characters.")],
@@ -70,7 +74,7 @@ def start(
     return _watch(ctx.obj, answer.recovery_id)
 
 
-@command(app, "watch")
+@command(app, "watch", "airlift watch", f"airlift watch {REAL} --plain", "airlift watch --wait")
 def watch(
     ctx: typer.Context,
     recovery_id: Newest = None,
@@ -83,7 +87,7 @@ def watch(
     session: Session = ctx.obj
     if wait and recovery_id is None:
         recovery_id = watching.wait_for_one(session, reading_of(session), interval)
-    return _watch(session, recovery_id or _newest(session), interval=interval, once=once, plain=plain)
+    return _watch(session, recovery_id or newest(session), interval=interval, once=once, plain=plain)
 
 
 def _watch(
@@ -93,15 +97,7 @@ def _watch(
     return watching.watch(session, reading, recovery_id, interval=interval, plain=plain, once=once)
 
 
-def _newest(session: Session) -> str:
-    newest = reading_of(session).newest()
-    if newest is None:
-        step = "start one with `airlift start`, or wait for one with `airlift watch --wait`."
-        raise Problem("There is no recovery yet.", step, Exit.BAD_INPUT, name="NoRecovery")
-    return newest
-
-
-@command(app, "status")
+@command(app, "status", "airlift status", f"airlift status {REAL} --json")
 def status(
     ctx: typer.Context,
     recovery_id: Annotated[str | None, typer.Argument(metavar="[RECOVERY_ID]", help="One recovery.")] = None,
@@ -118,25 +114,25 @@ def status(
     return Exit.OK
 
 
-@command(app, "stop")
+@command(app, "stop", f'airlift stop {REAL} --reason "False alarm"')
 def stop(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
     """Stop a recovery: nothing more is started; what runs is left running and reported."""
     return act(ctx, recovery_id, "stop", reason=reason)
 
 
-@command(app, "clean-up")
+@command(app, "clean-up", f"airlift clean-up {DRILL}")
 def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar="DRILL_ID")]) -> Exit:
     """Go on deleting what an ended drill restored, if something is left of it."""
     return act(ctx, drill_id, "clean-up")
 
 
-@command(app, "resume")
+@command(app, "resume", f"airlift resume {REAL}")
 def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
     """Go on with a recovery that ended or holds resources, with the plan as it is now."""
     return act(ctx, recovery_id, "resume", reason=reason)
 
 
-@command(app, "continue")
+@command(app, "continue", f"airlift continue {REAL} --wave storage")
 def go_on(
     ctx: typer.Context,
     recovery_id: RecoveryId,
@@ -147,7 +143,7 @@ def go_on(
     return act(ctx, recovery_id, "continue", wave=wave, reason=reason)
 
 
-@command(app, "first-sign")
+@command(app, "first-sign", f"airlift first-sign {REAL} 2026-01-02T03:04:00Z", f"airlift first-sign {REAL} latest")
 def first_sign(
     ctx: typer.Context,
     recovery_id: RecoveryId,
@@ -158,7 +154,7 @@ def first_sign(
     return act(ctx, recovery_id, "first-sign", firstSign=time, reason=reason)
 
 
-@command(app, "deploy-check")
+@command(app, "deploy-check", "airlift deploy-check --region ap-northeast-1")
 def deploy_check(ctx: typer.Context) -> Exit:
     """Say whether the stack may be deployed now: not while a recovery runs or approvers may vote (exit code 3)."""
     session: Session = ctx.obj
@@ -177,7 +173,7 @@ def deploy_check(ctx: typer.Context) -> Exit:
     return Exit.OK
 
 
-@command(app, "notify-test")
+@command(app, "notify-test", "airlift notify-test")
 def notify_test(ctx: typer.Context) -> Exit:
     """Send a marked test to both topics and list who is subscribed; exit code 3 if nobody is."""
     session: Session = ctx.obj
@@ -189,7 +185,7 @@ def notify_test(ctx: typer.Context) -> Exit:
     return Exit.OK if sent.anybody else Exit.NOT_RECOVERED
 
 
-@command(plan_app, "check")
+@command(plan_app, "check", "airlift plan check plans/example.yaml --region ap-northeast-1")
 def plan_check(ctx: typer.Context, file: PlanFile) -> Exit:
     """Tell every problem of a plan at once, with line and remedy, and what it does not cover. Needs no AWS."""
     session: Session = ctx.obj
@@ -206,7 +202,7 @@ def _checked(session: Session, file: Path, region: str | None) -> plan_commands.
     return checked
 
 
-@command(plan_app, "deploy")
+@command(plan_app, "deploy", "airlift plan deploy plans/example.yaml")
 def plan_deploy(ctx: typer.Context, file: PlanFile) -> Exit:
     """Check a plan and put it in force through AppConfig; if it is refused the old one stays."""
     session: Session = ctx.obj
@@ -220,7 +216,7 @@ def plan_deploy(ctx: typer.Context, file: PlanFile) -> Exit:
     return Exit.OK
 
 
-@command(plan_app, "show")
+@command(plan_app, "show", "airlift plan show", "airlift plan show --json")
 def plan_show(ctx: typer.Context) -> Exit:
     """Show the plan in force, as JSON, which the check reads too."""
     session: Session = ctx.obj
@@ -231,6 +227,7 @@ def plan_show(ctx: typer.Context) -> Exit:
 
 
 point_commands.add_to(app)
+evidence_commands.add_to(app)
 
 
 def run() -> None:

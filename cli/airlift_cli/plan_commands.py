@@ -79,9 +79,13 @@ def check_file(path: Path, region: str | None = None) -> Checked:
             return Checked(path, found, [])
         return Checked(path, found, what_is_not_covered(Plan.from_json(_as_json(path))))
     except OSError as error:
-        raise Problem(
-            f"{path} can't be read: {error.strerror}.", "give the plan's file.", Exit.BAD_INPUT, name="FileUnreadable"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> Problem:
+    """What is told of a plan's file that can't be read."""
+    step = "give the plan's file."
+    return Problem(f"{path} can't be read: {error.strerror}.", step, Exit.BAD_INPUT, name="FileUnreadable")
 
 
 def _as_json(path: Path) -> str:

@@ -71,5 +71,9 @@ def points(
 
 def add_to(app: typer.Typer) -> None:
     """Gives the app these commands."""
-    for name, function in (("restore-again", restore_again), ("pin", pin), ("points", points)):
-        command(app, name)(function)
+    one, table = "r-20260102-111122223333-0a1b", "arn:aws:dynamodb:ap-northeast-1:111122223333:table/orders"
+    point = "--point arn:aws:backup:ap-northeast-1:111122223333:recovery-point:0a1b2c3d"
+    again = f"airlift restore-again {one} {table}"
+    command(app, "restore-again", f"{again} --before 2026-01-02T03:04:00Z", f"{again} {point}")(restore_again)
+    command(app, "pin", f'airlift pin {one} {table} {point} --reason "Checked by hand"')(pin)
+    command(app, "points", f"airlift points {one}", f"airlift points {one} {table}")(points)

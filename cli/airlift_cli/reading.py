@@ -17,7 +17,7 @@ from boto3.dynamodb.conditions import ConditionBase, Key
 from airlift_cli.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 ITEMS_READ = 200
@@ -99,6 +99,12 @@ class Reading:
             elif item := self._get(item_key(recovery_id, arn, resource_arn)):
                 yield item, self._get(looked_key(recovery_id, arn, resource_arn)) or {}
 
+    def outcomes(self, recovery_id: str, vaults: Iterable[Record]) -> Iterator[Record]:
+        """Of every resource of a recovery, however many, `state` and, if it has one, `endedAt`."""
+        for vault in vaults:
+            partition = item_key(recovery_id, str(vault["sourceBackupVaultArn"]), "")[0]
+            yield from self._query(Key("pk").eq(partition), only=("state", "endedAt"))
+
     def timeline_since(self, recovery_id: str, since: datetime | None) -> Iterator[Record]:
         """The timeline from a moment on, or all of it, oldest first."""
         yield from self._timeline(recovery_key(recovery_id)[0], since=since)
@@ -123,11 +129,20 @@ class Reading:
         return _plain(item) if item else None
 
     def _query(
-        self, condition: ConditionBase, *, index: str = "", newest_first: bool = False, limit: int = 0
+        self,
+        condition: ConditionBase,
+        *,
+        index: str = "",
+        newest_first: bool = False,
+        limit: int = 0,
+        only: tuple[str, ...] = (),
     ) -> Iterator[Record]:
         request: dict[str, Any] = {"KeyConditionExpression": condition, "ScanIndexForward": not newest_first}
         request |= {"IndexName": index} if index else {}
         request |= {"Limit": limit} if limit else {}
+        if only:  # `state` is one of DynamoDB's reserved words
+            names = {f"#{name}": name for name in only}
+            request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         while True:
             page = self._table.query(**request)
             yield from map(_plain, page["Items"])

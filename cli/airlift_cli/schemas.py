@@ -5,13 +5,16 @@ Editors use them while a plan or an input is written; the stack itself reads wit
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from airlift.announcements import KINDS, SOURCE, Announcement
 from airlift.inputs import Action, Start
 from airlift.plan import Plan
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
@@ -32,10 +35,27 @@ class _Schema(GenerateJsonSchema):
         return {key: value for key, value in made.items() if key != "default" or value is not None}
 
 
+def _event(kind: type[Announcement]) -> Any:
+    """What of an event's envelope tells its kind, with its detail."""
+    fields: dict[str, Any] = {
+        "source": (Literal[SOURCE], ...),
+        "detail_type": (Literal[kind.detail_type], Field(alias="detail-type")),
+        "detail": (kind, ...),
+    }
+    return create_model(f"{kind.__name__}Event", __doc__=kind.__doc__, **fields)
+
+
+_EVENTS: Any = functools.reduce(operator.or_, map(_event, KINDS))
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to JSON Schema."""
-    models = {"plan": TypeAdapter(Plan), "input": TypeAdapter(Start | Action)}
-    titles = {"plan": "Airlift recovery plan", "input": "Input of Airlift's recovery state machine"}
+    models = {"plan": TypeAdapter(Plan), "input": TypeAdapter(Start | Action), "events": TypeAdapter(_EVENTS)}
+    titles = {
+        "plan": "Airlift recovery plan",
+        "input": "Input of Airlift's recovery state machine",
+        "events": "Events that Airlift puts on its bus",
+    }
     return {
         f"{name}.schema.json": {
             "$schema": _Schema.schema_dialect,

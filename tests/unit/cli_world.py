@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 REGION = "ap-northeast-1"
 MACHINE = "arn:aws:states:ap-northeast-1:444455556666:stateMachine:airlift-recovery"
+BUCKET = "airlift-evidence"
 OUTPUTS = {
+    "EvidenceBucketName": BUCKET,
+    "RestoreRoleArn": "arn:aws:iam::444455556666:role/airlift-RestoreRole",
     "RecoveryStateMachineArn": MACHINE,
     "PeopleTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-people",
     "ChatTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-chat",

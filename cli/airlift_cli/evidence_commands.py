@@ -1,0 +1,71 @@
+"""The commands that look back, and the one that provides: report, drills, card."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airlift_cli import drills, evidence
+from airlift_cli.acting import Newest, newest, reading_of
+from airlift_cli.app import command
+from airlift_cli.problems import Exit
+
+if TYPE_CHECKING:
+    from airlift_cli.terminal import Session
+
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it.")]
+
+
+def report(ctx: typer.Context, recovery_id: Newest = None, out: Out = None) -> Exit:
+    """Fetch the newest report of a recovery from the evidence bucket: its summary, or with --out all of it."""
+    session: Session = ctx.obj
+    recovery = reading_of(session).recovery(recovery_id or newest(session))
+    document, words = evidence.report_of(session.stack, recovery)
+    session.document(document)
+    session.say(words)
+    if out:
+        evidence.save(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        session.say(f"Written to {out}.")
+    return Exit.OK
+
+
+def list_drills(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many of the newest.")] = 20,
+) -> Exit:
+    """Compare drills and recoveries: outcome, time to approval, to the first and to the last restore."""
+    session: Session = ctx.obj
+    reading, runs = reading_of(session), []
+    for recovery in reading.recent(limit):
+        vaults = list(reading.vaults(str(recovery["recoveryId"])))
+        outcomes = reading.outcomes(str(recovery["recoveryId"]), vaults)
+        runs.append(drills.run_of(recovery, vaults, outcomes))
+    session.document([run.document() for run in runs])
+    nothing = "There was neither a drill nor a recovery yet; airlift start --drill starts one."
+    session.say(drills.lines(runs, datetime.now(UTC), session.console.width) if runs else nothing)
+    return Exit.OK
+
+
+def card(
+    ctx: typer.Context,
+    plan: Annotated[Path | None, typer.Option(metavar="FILE", help="Of this plan instead of the one in force.")] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")] = Path("airlift-card.html"),
+) -> Exit:
+    """Write a page to print: how to recover by hand, without Airlift; whom to call, and every call to AWS."""
+    session: Session = ctx.obj
+    evidence.save(out, evidence.card_of(session.stack, plan))
+    session.document({"file": str(out)})
+    session.say(f"Written to {out}. Print it, and keep it where no attacker and no outage reaches it.")
+    return Exit.OK
+
+
+def add_to(app: typer.Typer) -> None:
+    """Gives the app these commands."""
+    one = "drill-20260102-111122223333-0a1b"
+    command(app, "report", "airlift report", f"airlift report {one} --out report.json")(report)
+    command(app, "drills", "airlift drills", "airlift drills --limit 100 --json")(list_drills)
+    command(app, "card", "airlift card --out card.html", "airlift card --plan plans/example.yaml")(card)
