@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.unit.domain import (
     RECOVERY_ID,
     SECOND_VAULT,
     VAULT,
+    ago,
     an_item,
     refused,
     table_arn,
@@ -37,28 +39,77 @@ GOOD_TEAM = {
     "NumberOfApprovers": 3,
     "ApprovalStrategy": {"MofN": {"MinApprovalsRequired": 2}},
 }
-OPEN_GROUP = {
-    "GroupId": "sg-1",
-    "GroupName": "restored",
-    "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
-}
 ACCOUNTS = [{"id": ACCOUNT, "vaults": [{"arn": VAULT, "approvalTeamArn": TEAM}, {"arn": SECOND_VAULT}]}]
+BACKUP = {"Service": "backup.amazonaws.com"}
+TRUST = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": BACKUP}]}
+ROLES = ("role", "service_role")
+REFILL = "StateTransition throttle token refill rate per second"
+NO_NETWORK: dict[str, Any] = {"SecurityGroups": []}
 
 
 def stands(services: Services, **changed: Any) -> None:
-    """All is ready, but for what is changed: the source vault, the team, or IAM's decision."""
-    told = {
-        "vault": {"VaultType": "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"},
+    """All is ready, but for what is changed: the source vault, the team, the restore role, what IAM decides …"""
+    told: dict[str, Any] = {
+        "vault": {"VaultType": "LOGICALLY_AIR_GAPPED_BACKUP_VAULT", "MpaApprovalTeamArn": TEAM},
         "team": GOOD_TEAM,
         "decision": "allowed",
+        "role": {"Role": {"AssumeRolePolicyDocument": TRUST}},
+        "service_role": {"Role": {}},
+        "groups": NO_NETWORK,
+        "images": {"State": "disabled"},
+        "opted_in": {"DynamoDB": True},
+        "access_vaults": [],
+        "concurrency": 1000,
+        "transitions": 800,
     } | changed
-    services.play("backup", describe_backup_vault=told["vault"])
+    services.play(
+        "backup",
+        describe_backup_vault=lambda BackupVaultName, **_: (  # noqa: N803
+            told["vault"] if BackupVaultName in VAULT + SECOND_VAULT else told["access_vaults"][0]
+        ),
+        list_backup_vaults={"BackupVaultList": told["access_vaults"]},
+        list_tags={"Tags": {"airlift:recovery": "drill-20261101-111122223333-0a1b"}},
+        describe_region_settings={"ResourceTypeOptInPreference": told["opted_in"]},
+    )
     mpa = services.play("mpa", get_approval_team=told["team"])
     if isinstance(told["team"], str):
         mpa.answers["get_approval_team"] = mpa.error(told["team"])
     decision = told["decision"]
     results = {"EvaluationResults": [{"EvalDecision": decision}]}
-    services.play("iam", simulate_principal_policy=decision if isinstance(decision, Exception) else results)
+    iam = services.play(
+        "iam",
+        simulate_principal_policy=decision if isinstance(decision, Exception) else results,
+    )
+    roles = {name: iam.error("NoSuchEntityException") if told[name] is None else told[name] for name in ROLES}
+    iam.answers["get_role"] = lambda RoleName: roles["role" if "airlift" in RoleName else "service_role"]  # noqa: N803
+    zones = {"AvailabilityZones": [{"ZoneName": "ap-northeast-1a"}]}
+    services.play(
+        "ec2",
+        describe_security_groups=told["groups"],
+        describe_subnets={"Subnets": []},
+        describe_route_tables={"RouteTables": []},
+        describe_availability_zones=zones,
+        get_allowed_images_settings=told["images"],
+    )
+    limit = {"UnreservedConcurrentExecutions": told["concurrency"]}
+    services.play("lambda", get_account_settings={"AccountLimit": limit})
+    services.play(
+        "service-quotas", list_service_quotas={"Quotas": [{"QuotaName": REFILL, "Value": told["transitions"]}]}
+    )
+
+
+OPEN_VAULT = {
+    "BackupVaultName": "left",
+    "BackupVaultArn": VAULT.replace(ACCOUNT, "444455556666"),
+    "SourceBackupVaultArn": VAULT,
+    "VaultState": "AVAILABLE",
+}
+OPEN_GROUP = {
+    "GroupId": "sg-1",
+    "GroupName": "quarantine",
+    "VpcId": "vpc-1",
+    "IpPermissionsEgress": [{"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+}
 
 
 def checked(work: VaultWork) -> list[str]:
@@ -89,6 +140,7 @@ def test_vaults_worth_asking_for_get_an_execution_of_their_own(work: Make, servi
         ({"team": GOOD_TEAM | {"Status": "PENDING"}}, "ApprovalTeamUnreachable"),
         ({"team": GOOD_TEAM | {"NumberOfApprovers": 1}}, "ApprovalTeamUnreachable"),
         ({"decision": "explicitDeny"}, "RequesterLacksPermission"),
+        ({"decision": "implicitDeny"}, "RequesterLacksPermission"),
     ],
 )
 def test_what_makes_the_request_pointless_is_its_vaults_ending_before_anybody_is_asked(
@@ -116,8 +168,7 @@ def test_a_blocked_vault_costs_no_other_its_turn(work: Make, services: Services)
     [
         ({"vault": refused("AccessDeniedException")}, False),
         ({"team": refused("AccessDeniedException", "not shared")}, True),
-        ({"decision": refused("AccessDenied")}, False),
-        ({"decision": "implicitDeny"}, False),
+        ({"decision": refused("AccessDenied")}, True),
     ],
 )
 def test_what_can_not_be_checked_blocks_nothing(work: Make, services: Services, changed: Any, warned: bool) -> None:
@@ -160,20 +211,57 @@ def test_a_vault_that_ended_otherwise_starts_over_where_it_stood(
     assert "ending" not in record(w)
 
 
-@pytest.mark.parametrize(
-    ("groups", "words"),
-    [
-        ({"SecurityGroups": [OPEN_GROUP]}, "lets traffic out to 0.0.0.0/0: what is restored there is held back"),
-        (refused("UnauthorizedOperation"), "whether the targets' network is isolated can't be checked"),
-        ({"SecurityGroups": [OPEN_GROUP | {"IpPermissionsEgress": []}]}, ""),
-    ],
-)
-def test_targets_that_are_not_isolated_are_told_and_keep_nobody_from_asking(
-    work: Make, services: Services, groups: Any, words: str
+EFS_PLAN = {"types": {"EFS": {"securityGroupIds": ["sg-1"]}}}
+NO_APPROVER_LEFT = GOOD_TEAM | {"NumberOfApprovers": 2}
+LONG_AGO = ago(days=91)
+APPROVERS = [{"PrimaryIdentityId": who, "PrimaryIdentityStatus": "ACCEPTED", "LastActivityTime": NOW} for who in "abc"]
+
+
+def with_approver(**changed: Any) -> dict[str, Any]:
+    return GOOD_TEAM | {"Approvers": [*APPROVERS, APPROVERS[0] | {"PrimaryIdentityId": "dan"} | changed]}
+
+
+ONLY_THIS: list[tuple[dict[str, Any], str]] = [
+    ({"team": NO_APPROVER_LEFT}, "Warning: Approval team .* nobody may be absent"),
+    ({"team": with_approver(PrimaryIdentityStatus="INVALID")}, "Warning: Not all approvers .* 1 INVALID"),
+    ({"team": with_approver(LastActivityTime=LONG_AGO)}, "Warning: Approvers .* not heard of for 90 days: dan"),
+    ({"vault": {"MpaApprovalTeamArn": TEAM + "2"}}, "Warning: The vault has the approval team .*2, and the plan says"),
+    ({"vault": {}}, "Warning: The vault shows no approval team"),
+    (
+        {"vault": {"MpaApprovalTeamArn": TEAM, "EncryptionKeyArn": f"arn:aws:kms:r:{ACCOUNT}:key/1"}},
+        "Warning: The vault's key .* lies in the protected account",
+    ),
+    ({"access_vaults": [OPEN_VAULT]}, "Warning: A restore-access vault is there already: left, AVAILABLE, of drill-"),
+    ({"service_role": None}, "Warning: The service-linked role AWSServiceRoleForBackup is not there"),
+    ({"role": None}, "Held back .all types.: The restore role .* is gone"),
+    (
+        {"role": {"Role": {"AssumeRolePolicyDocument": {"Statement": []}}}},
+        "Held back .all types.: The restore role .* does not trust backup.amazonaws.com",
+    ),
+    ({"images": {"State": "enabled"}}, "Held back .EC2, VirtualMachine.: EC2's Allowed AMIs .* aws-backup-vault"),
+    ({"opted_in": {"EFS": False, "RDS": False}}, "Warning: AWS Backup is not switched on .* for EFS"),
+    ({"concurrency": 10}, "Warning: Lambda runs 10 functions at once here"),
+    ({"transitions": 10}, "Warning: Step Functions makes 10 transitions a second"),
+    ({"groups": {"SecurityGroups": [OPEN_GROUP]}}, "Held back .EFS.: Security group sg-1 lets traffic out"),
+    ({"groups": refused("UnauthorizedOperation")}, "Warning: Not checked, .* UnauthorizedOperation"),
+    ({"groups": NO_NETWORK}, "Held back .EFS.: sg-1 can't be found"),
+    ({}, ""),
+]
+
+
+@pytest.mark.parametrize(("changed", "words"), ONLY_THIS)
+def test_what_does_not_block_is_told_alone_and_keeps_nobody_from_asking(
+    work: Make, services: Services, changed: dict[str, Any], words: str
 ) -> None:
-    stands(services)
-    network = {"describe_subnets": {"Subnets": []}, "describe_route_tables": {"RouteTables": []}}
-    services.play("ec2", describe_security_groups=groups, **network)
-    w = work(targets={"types": {"EFS": {"securityGroupIds": ["sg-1"]}}})
+    closed = OPEN_GROUP | {"IpPermissionsEgress": []}
+    stands(services, **({"groups": {"SecurityGroups": [closed]}} | changed))
+    w = work(accounts=ACCOUNTS, targets=EFS_PLAN)
     assert checked(w) == [VAULT]
-    assert [words in text for text in texts(w.ledger)] == ([True] if words else [])
+    told = {text.partition(" Next step: ")[0] for text in texts(w.ledger)}
+    assert len(told) == (1 if words else 0), told
+    assert not words or re.match(words, told.pop())
+
+
+def test_an_operator_overrides_what_blocks_with_a_reason(work: Make, services: Services) -> None:
+    stands(services, decision="explicitDeny")
+    assert checked(work(accounts=ACCOUNTS, recovery={"overrideReadiness": "the simulator is wrong"})) == [VAULT]
