@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.access import Access, ending, read_access, seconds_to_wait
+from airlift.announcements import AccessApproved
+from airlift.announcing import announce
 from airlift.aws import MPA_REGION, client
 from airlift.endings import ACCESS_OPEN
 from airlift.ledger import Change, Put, Record, keyed, merge, vote_key
@@ -116,7 +118,14 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
             f"{access.approvals} approvals, {access.threshold} needed" if access.session_readable else "votes unknown"
         )
         text = f"Access granted: {votes}"
-        changes.append(entry(work.recovery_id, at, "granted", text, vault=work.vault_arn))
+        opened = {
+            "source_backup_vault_arn": work.vault_arn,
+            "restore_access_backup_vault_name": work.vault["restoreAccessBackupVaultName"],
+        }
+        changes += [
+            entry(work.recovery_id, at, "granted", text, vault=work.vault_arn),
+            announce(work.recovery_id, at, work.vault_arn, AccessApproved, [opened]),
+        ]
     elif access.state == "pending" and (due := _reminder_due(work, access, at)):
         values["reminded"] = [*work.vault.get("reminded", []), due]
         changes.append(_reminder(work, access, due))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from airlift.announcements import RecoveryEnded
+from airlift.announcing import announce
 from airlift.approving import next_request
 from airlift.asking import tell_unchecked
 from airlift.aws import MPA_REGION, client
@@ -249,12 +251,14 @@ def _close(
         "\n".join([message(document, where), *withdrawn]),
         f"airlift status {recovery_id}",
     )
+    ended_as = {"outcome": ending.name, "cause": ending.cause, "report": where}
     ended = {"state": "ENDED", "outcome": ending.name, "cause": ending.cause, "endedAt": stamp(at), "reportKey": key}
     ledger.write(
         Update(recovery_key(recovery_id), ended, only_if={"state": "CLOSING"}),
         *([freeing(holder)] if holder else []),
         *_remembered(recovery, ending, at),
         entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
+        announce(recovery_id, at, execution_arn, RecoveryEnded, [ended_as]),
         told,
     )
     logger.info("Recovery closed", extra={"outcome": ending.name})

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from airlift.announcements import ResourceRestored
+from airlift.announcing import announce
 from airlift.errors import ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import OUTCOMES, attempted, candidate_of, hold
-from airlift.ledger import Change, Record, Update, item_key, merge
+from airlift.ledger import Change, Put, Record, Update, item_key, merge
 from airlift.points import moment_of
-from airlift.values import stamp
+from airlift.values import now, stamp
 from airlift.waves import is_failure
 from airlift.wishes import wanted_here, wishes
 
@@ -44,11 +46,30 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]
             )
             for item in batch
         ]
-        work.ledger.write(work.update(**counted), *closed, holder=work.holder)
+        work.ledger.write(work.update(**counted), *closed, *_announced(work, batch), holder=work.holder)
         merge(work.vault, counted)
         for item in batch:
             del item["open"]
     return [item for item in items if "open" in item]
+
+
+def _announced(work: VaultWork, batch: list[Record]) -> list[Put]:
+    """One record for the events of all that this batch restored."""
+    restored = [
+        {
+            "source_backup_vault_arn": work.vault_arn,
+            "resource_arn": item["resourceArn"],
+            "resource_type": item["resourceType"],
+            "created_resource_arn": item["createdResourceArn"],
+            "recovery_point_arn": candidate_of(item)["arn"],
+            "restore_job_id": item["jobId"],
+            "validated": item["state"] == "validated",
+        }
+        for item in batch
+        if item["state"] in ("validated", "restored")
+    ]
+    first = f"{work.vault_arn}#{batch[0]['resourceArn']}#{batch[0]['attempt']}"
+    return [announce(work.recovery_id, now(), first, ResourceRestored, restored)] if restored else []
 
 
 def _suspect(work: VaultWork, item: Record, cut: datetime) -> bool:

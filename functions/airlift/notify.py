@@ -11,19 +11,17 @@ import json
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.exceptions import ClientError
 
+from airlift.announcing import deliver_events
 from airlift.aws import client
 from airlift.errors import Unavailable
-from airlift.ledger import Conflict, Ledger, Put, Record, Update, keyed, notice_key
-from airlift.runtime import NO_ANSWER, is_transient, logger, metrics, setting
+from airlift.ledger import Ledger, Put, Record, Update, keyed, notice_key
+from airlift.outbox import send
+from airlift.runtime import metrics, setting
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_LEASE_SECONDS = 60
-"""For so long nobody else publishes a notice; only a crash between publishing and noting repeats it then."""
 
 
 def notice(pk: str, at: datetime, name: str, title: str, text: str, next_step: str) -> Put:
@@ -46,38 +44,30 @@ def title_of(recovery_id: str, words: str) -> str:
 def deliver(ledger: Ledger, pk: str) -> bool:
     """Publishes the partition's notices that nobody has published yet, oldest first.
 
-    Gives False if one is left that a later try may bring out; one that SNS refuses holds up no other.
+    Events for other tools go out with them. Gives False if something is left that a later try may bring out; what SNS
+    refuses holds up nothing else.
     """
+    put = deliver_events(ledger, pk)
     unsent = [record for record in ledger.query(pk, notice_key(pk, "")[1]) if "sentAt" not in record]
-    return all(_send(ledger, record) for record in sorted(unsent, key=lambda r: str(r["at"])))
+    return all(_send(ledger, record) for record in sorted(unsent, key=lambda r: str(r["at"]))) and put
 
 
 def _send(ledger: Ledger, record: Record) -> bool:
     """Publishes one notice to both topics, each noted by itself; False if it is to be tried again."""
-    key = (record["pk"], record["sk"])
-    leased = {"leaseUntil": now().timestamp() + _LEASE_SECONDS}
-    try:
-        ledger.write(Update(key, leased, only_if={"sentAt": None}, only_if_past={"leaseUntil": now().timestamp()}))
-    except Conflict:
-        return False  # somebody else publishes it just now
-    try:
+
+    def publish(record: Record) -> None:
         for topic, form in (("PEOPLE_TOPIC_ARN", plain), ("CHAT_TOPIC_ARN", for_chat)):
             if topic not in record:
                 _publish(setting(topic), record, form(record))
-                ledger.write(Update(key, {topic: stamp(now())}))
-    except (ClientError, *NO_ANSWER) as error:
-        metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1)
-        logger.error("A notice could not be published", extra={"reason": str(error), "notice": record["noticeId"]})
-        ledger.write(Update(key, {"leaseUntil": None}))
-        return not is_transient(error)
-    ledger.write(Update(key, {"sentAt": stamp(now()), "leaseUntil": None}))
-    return True
+                ledger.write(Update((record["pk"], record["sk"]), {topic: stamp(now())}))
+
+    return send(ledger, record, publish, {}, lambda: metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1))
 
 
 def deliver_or_retry(ledger: Ledger, pk: str) -> None:
     """Like `deliver`, for a step after which no other comes: raises `Unavailable`, so that the step is tried again."""
     if not deliver(ledger, pk):
-        raise Unavailable("SNS does not take a notice now.", "none; it is tried again.")
+        raise Unavailable("SNS or EventBridge does not take a message now.", "none; it is tried again.")
 
 
 def _publish(topic_arn: str, record: Record, message: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from airlift.announcements import RecoveryRequested
+from airlift.announcing import announce
 from airlift.asking import ask
 from airlift.cases import with_account
 from airlift.deciding import believe, decide
@@ -165,6 +167,7 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
                 chore(identity),
                 memory(wanted, at, identity),
                 entry(identity, at, "trigger", told_of(wanted)),
+                announce(identity, at, "", RecoveryRequested, [_requested(wanted)]),
             )
         except Conflict:
             logger.info("Somebody else was faster; looking again")
@@ -179,6 +182,15 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
     if seen := _seen_meanwhile(ledger, wanted):
         return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
     raise Conflict(f"The lock of account {wanted.account} changes hands too fast.", "start again.")
+
+
+def _requested(wanted: Wanted) -> dict[str, Any]:
+    return {
+        "source_backup_vault_arns": wanted.vaults,
+        "trigger": wanted.trigger["kind"],
+        "reason": wanted.reason,
+        "first_sign": wanted.first_sign,
+    }
 
 
 def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:

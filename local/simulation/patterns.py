@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     """Whether an event matches. Of a list of objects one has to meet all that is asked of it (inferred)."""
     matcher = EventPattern(None, dict(pattern))
-    return any(matcher.matches_event(one) for one in _with_one_of_each(event, pattern))  # type: ignore[arg-type]
+    return any(matcher.matches_event(one) for one in _with_one_of_each(event, pattern))
 
 
 def _with_one_of_each(value: Any, pattern: Mapping[str, Any]) -> Iterator[Any]:

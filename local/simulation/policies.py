@@ -236,6 +236,13 @@ def _rds(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [*((f"rds:{operation}", arn, {}) for arn in arns), *tagging]
 
 
+def _events(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    if operation != "PutEvents":
+        return [(f"events:{operation}", "*", {})]
+    buses = {entry.get("EventBusName", "default") for entry in params["Entries"]}
+    return [("events:PutEvents", f"arn:aws:events:{place}:event-bus/{bus}", {}) for bus in sorted(buses)]
+
+
 def _appconfig(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     if operation == "GetLatestConfiguration":
         name = params["ConfigurationToken"].rpartition("#")[0]
@@ -262,7 +269,7 @@ NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
     "docdb": _rds,
     "dsql": _dsql,
     "eks": _eks,
-    "eventbridge": _by_member("events"),
+    "eventbridge": _events,
     "kms": _kms,
     "neptune": _rds,
     "organizations": _by_member("organizations"),

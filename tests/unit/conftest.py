@@ -58,6 +58,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         aws.client("s3").create_bucket(
             Bucket=domain.BUCKET, CreateBucketConfiguration={"LocationConstraint": domain.REGION}
         )
+        aws.client("events").create_event_bus(Name="airlift-incidents")
         settings = {
             "LEDGER_TABLE": domain.TABLE,
             "EVIDENCE_BUCKET": domain.BUCKET,

@@ -95,6 +95,8 @@ def an_item(name: str = "orders", **attributes: Any) -> Record:
         "wanted": True,
         "open": f"0000#0000#{arn}",
     } | attributes
+    if values["state"] in ("validated", "restored"):
+        values = {"jobId": "job", "createdResourceArn": table_arn("restored")} | values
     return keyed(item_key(RECOVERY_ID, VAULT, arn), **values)
 
 

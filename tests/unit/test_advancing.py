@@ -150,7 +150,7 @@ def test_when_access_is_lost_started_jobs_go_on_and_nothing_else_is_started(work
     assert stored(w, waiting)["heldClass"] == "access lost"
     assert stored(w, running)["state"] == "running"
     assert backup.requests("start_restore_job") == []
-    w.ledger.write(Update((running["pk"], running["sk"]), {"state": "validated"}))
+    w.ledger.write(Update((running["pk"], running["sk"]), {"state": "validated", "createdResourceArn": "arn:aws:x"}))
     with pytest.raises(VaultAccessRevoked, match=r"1 resource\(s\) were not started"):
         advance_restores(w)
 

@@ -105,7 +105,7 @@ def case(event: Event) -> Incident:
 
 
 def custom(event: Event) -> Incident:
-    """A request of another tool; `schemas/recovery-requested.schema.json` describes its detail."""
+    """A request of another tool; docs/events.md describes its detail."""
     first_sign, first_sign_from = earliest(event, [("firstSign of the request", at(event, "detail.firstSign"))])
     kind = required(event, "detail.type", _NAME) if at(event, "detail.type") is not None else "Recovery Requested"
     return Incident(

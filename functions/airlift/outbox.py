@@ -1,0 +1,39 @@
+"""What leaves the ledger is written with what it tells of, then sent: so nothing is lost, and repeats are alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from airlift.errors import Unavailable
+from airlift.ledger import Conflict, Ledger, Record, Update
+from airlift.runtime import NO_ANSWER, is_transient, logger
+from airlift.values import now, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_LEASE_SECONDS = 60
+"""For so long nobody else sends a record; only a crash between sending and noting repeats it then."""
+
+
+def send(
+    ledger: Ledger, record: Record, work: Callable[[Record], None], then: Mapping[str, Any], failed: Callable[[], None]
+) -> bool:
+    """Sends one record under a lease and notes it, with the attributes in `then`; False if it is to be tried again."""
+    key = (record["pk"], record["sk"])
+    leased = {"leaseUntil": now().timestamp() + _LEASE_SECONDS}
+    try:
+        ledger.write(Update(key, leased, only_if={"sentAt": None}, only_if_past={"leaseUntil": now().timestamp()}))
+    except Conflict:
+        return False  # somebody else sends it just now
+    try:
+        work(record)
+    except (ClientError, Unavailable, *NO_ANSWER) as error:
+        failed()
+        logger.error("Not sent", extra={"reason": str(error), "record": record["sk"]})
+        ledger.write(Update(key, {"leaseUntil": None}))
+        return not (isinstance(error, Unavailable) or is_transient(error))
+    ledger.write(Update(key, {**then, "sentAt": stamp(now()), "leaseUntil": None}))
+    return True
