@@ -17,7 +17,7 @@ from local.cloud.running import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local.cloud.running import Cloud
 
@@ -55,7 +55,7 @@ def deploy(
     asked: dict[str, Any] = {
         "StackName": stack,
         "TemplateBody": (ROOT / "accounts" / template).read_text("utf-8"),
-        "Capabilities": ["CAPABILITY_IAM"],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     if known:
         kept = [one["ParameterKey"] for one in known["Parameters"] if one["ParameterKey"] not in parameters]
@@ -121,13 +121,13 @@ def protect(cloud: Cloud, team: str, **more: str) -> None:
     deploy(cloud, MANAGEMENT, template, "airlift-protection", TEAM_REGION, **parameters)
 
 
-def make_vaults(cloud: Cloud, team: str, **more: str) -> dict[str, str]:
+def make_vaults(cloud: Cloud, team: str, stack: str = "airlift-vault", **more: str) -> dict[str, str]:
     """Step 6, in production: vaults with the team, the plan that fills them; the stack's outputs."""
     cloud.client("backup", PRODUCTION).update_region_settings(
         ResourceTypeOptInPreference=dict.fromkeys(BACKED_UP, True),
         ResourceTypeManagementPreference=dict.fromkeys(("DynamoDB", "EFS"), True),
     )
-    return deploy(cloud, PRODUCTION, "3-vault-account/vault.yaml", "airlift-vault", ApprovalTeamArn=team, **more)
+    return deploy(cloud, PRODUCTION, "3-vault-account/vault.yaml", stack, ApprovalTeamArn=team, **more)
 
 
 def wait_for_team(cloud: Cloud, vault: str) -> None:
@@ -147,6 +147,22 @@ def make_network(cloud: Cloud) -> tuple[dict[str, list[str]], str]:
     )
     names = ("AvailabilityZones", "SubnetIds", "SecurityGroupIds")
     return {name[0].lower() + name[1:]: made[name].split(",") for name in names}, made["RestoreKeyArn"]
+
+
+def admit_people(cloud: Cloud, stack: Mapping[str, str]) -> dict[str, str]:
+    """Step 8, in the recovery account, given the outputs of Airlift's stack: the policies' ARNs, by output."""
+    needed = ("LedgerTableName", "EvidenceBucketName", "PlanApplicationId")
+    template = "4-recovery-account/operators.yaml"
+    policies = deploy(cloud, RECOVERY, template, "airlift-operators", **{name: stack[name] for name in needed})
+    deploy(
+        cloud,
+        RECOVERY,
+        "4-recovery-account/break-glass.yaml",
+        "airlift-break-glass",
+        PolicyArns=",".join(policies.values()),
+        NotificationEmail="security@example.com",
+    )
+    return policies
 
 
 def forward_findings(cloud: Cloud, account: str = DETECTOR) -> None:

@@ -15,7 +15,7 @@ from local.cloud.accounts import APPROVERS, StackFailed
 from local.cloud.running import DETECTOR, MANAGEMENT, ORGANIZATION, PRODUCTION, RECOVERY, REGION, TEAM_REGION, Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TEAM = f"arn:aws:mpa:us-east-1:{ORGANIZATION}:approval-team/recovery"
 VAULT = "production-airgapped"
@@ -121,14 +121,62 @@ def test_the_policies_bind_roots_of_member_accounts(cloud: Cloud) -> None:
 
 def _administrator(cloud: Cloud) -> Any:
     """EventBridge as a StackSet's role in the detector account reaches it."""
-    iam, name = cloud.client("iam", DETECTOR), "stacksets-exec-1"
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{DETECTOR}:root"}, "Action": "sts:AssumeRole"}
     rights = {"Effect": "Allow", "Action": "events:*", "Resource": "*"}
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="events", PolicyDocument=json.dumps({"Statement": [rights]}))
-    key = cloud.client("sts", DETECTOR).assume_role(RoleArn=arn, RoleSessionName="stackset")["Credentials"]
-    session: Any = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"], REGION)
-    return session.client("events", endpoint_url=f"http://127.0.0.1:{cloud.port}")
+    name = _role(cloud, DETECTOR, "stacksets-exec-1")
+    cloud.client("iam", DETECTOR).put_role_policy(
+        RoleName=name, PolicyName="events", PolicyDocument=json.dumps({"Statement": [rights]})
+    )
+    return _assumed(cloud, DETECTOR, name)("events")
+
+
+def _role(cloud: Cloud, account: str, name: str) -> str:
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Statement": [trust]})
+    made = cloud.client("iam", account).create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    return str(made["Role"]["RoleName"])
+
+
+def _assumed(cloud: Cloud, account: str, role: str) -> Callable[[str], Any]:
+    """Clients of whoever has assumed a role of the account."""
+    arn = f"arn:aws:iam::{account}:role/{role}"
+    key = cloud.client("sts", account).assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return _clients(cloud, key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+
+
+def _clients(cloud: Cloud, key: str, secret: str, token: str | None = None) -> Callable[[str], Any]:
+    session: Any = boto3.Session(key, secret, token, REGION)
+    return lambda service: session.client(service, endpoint_url=f"http://127.0.0.1:{cloud.port}")
+
+
+def test_people_may_do_what_their_policies_say_and_break_glass_needs_a_second_factor(cloud: Cloud) -> None:
+    stack = {"LedgerTableName": "airlift-Ledger-1", "EvidenceBucketName": "evidence", "PlanApplicationId": "abc1234"}
+    policies, iam = accounts.admit_people(cloud, stack), cloud.client("iam", RECOVERY)
+    role = _role(cloud, RECOVERY, "on-duty")
+    for policy in ("ViewerPolicyArn", "ResponderPolicyArn"):
+        iam.attach_role_policy(RoleName=role, PolicyArn=policies[policy])
+    machine = f"arn:aws:states:{REGION}:{RECOVERY}:stateMachine:airlift"
+    on_duty = _assumed(cloud, RECOVERY, role)("stepfunctions")
+    with pytest.raises(ClientError, match="StateMachineDoesNotExist"):  # allowed, and not deployed here
+        on_duty.start_execution(stateMachineArn=f"{machine}-recovery")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        on_duty.start_execution(stateMachineArn=f"{machine}-vault-recovery")
+    key = iam.create_access_key(UserName="airlift-break-glass-1")["AccessKey"]
+    alone = _clients(cloud, key["AccessKeyId"], key["SecretAccessKey"])("stepfunctions")
+    with pytest.raises(ClientError, match="explicit deny"):
+        alone.start_execution(stateMachineArn=f"{machine}-recovery")
+
+
+def test_a_vault_stack_that_fails_under_the_policy_leaves_its_vault_until_deletion_is_allowed(cloud: Cloud) -> None:
+    other, names = TEAM.replace("/recovery", "/other"), {"AirGappedVaultName": "second", "VaultName": "second-plain"}
+    with pytest.raises(StackFailed, match="explicit deny"):
+        accounts.make_vaults(cloud, other, "airlift-vault-2", **names)
+    backup = cloud.client("backup", PRODUCTION)
+    left = {one["BackupVaultName"] for one in backup.list_backup_vaults()["BackupVaultList"]} & set(names.values())
+    assert left
+    accounts.protect(cloud, TEAM, VaultDeletion="allowed")
+    for name in left:
+        backup.delete_backup_vault(BackupVaultName=name)
+    accounts.protect(cloud, TEAM, VaultDeletion="denied")
 
 
 def test_the_isolated_network_is_what_a_plan_names_and_leads_nowhere_until_somebody_opens_it(cloud: Cloud) -> None:

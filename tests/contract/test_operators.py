@@ -1,0 +1,124 @@
+"""What people may do: the policies of accounts/4-recovery-account/operators.yaml, each action asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local.simulation.policies import allows
+from tests.contract.accounts import ACCOUNTS, TEMPLATES, properties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VALUES = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "ap-northeast-1",
+    "AWS::AccountId": "444455556666",
+    "AirliftStackName": "airlift",
+    "LedgerTableName": "airlift-Ledger-1A2B3C",
+    "EvidenceBucketName": "airlift-evidencebucket-1a2b3c",
+    "PlanApplicationId": "abc1234",
+}
+PLACE = "ap-northeast-1:444455556666"
+MACHINE, EXECUTION = f"arn:aws:states:{PLACE}:stateMachine:airlift", f"arn:aws:states:{PLACE}:execution:airlift"
+TABLE, FUNCTION = f"arn:aws:dynamodb:{PLACE}:table/airlift-Ledger-1A2B3C", f"arn:aws:lambda:{PLACE}:function:airlift-"
+EVIDENCE, PLAN = "arn:aws:s3:::airlift-evidencebucket-1a2b3c", f"arn:aws:appconfig:{PLACE}:application/abc1234"
+VAULT, TOPIC = f"arn:aws:backup:{PLACE}:backup-vault:some", f"arn:aws:sns:{PLACE}:airlift-people"
+STACK = f"arn:aws:cloudformation:{PLACE}:stack/airlift/0a1b"
+
+ALL, NOBODY = {"Viewer", "Responder", "Operator"}, set[str]()
+# Responder and Operator stand for themselves together with Viewer.
+MAY: list[tuple[str, str, set[str]]] = [
+    ("cloudformation:DescribeStacks", STACK, ALL),
+    ("cloudformation:UpdateStack", STACK, NOBODY),
+    ("dynamodb:GetItem", TABLE, ALL),
+    ("dynamodb:Query", f"{TABLE}/index/open", ALL),
+    ("dynamodb:PutItem", TABLE, NOBODY),
+    ("dynamodb:DeleteItem", TABLE, NOBODY),
+    ("s3:GetObject", f"{EVIDENCE}/recoveries/r-1/summary.json", ALL),
+    ("s3:ListBucket", EVIDENCE, ALL),
+    ("s3:DeleteObject", f"{EVIDENCE}/recoveries/r-1/summary.json", NOBODY),
+    ("states:DescribeExecution", f"{EXECUTION}-recovery:cli-1", ALL),
+    ("states:GetExecutionHistory", f"{EXECUTION}-vault-recovery:one", ALL),
+    ("states:StartExecution", f"{MACHINE}-recovery", {"Responder"}),
+    ("states:StartExecution", f"{MACHINE}-vault-recovery", NOBODY),
+    ("states:StopExecution", f"{EXECUTION}-recovery:cli-1", {"Responder"}),
+    ("states:StopExecution", f"{EXECUTION}-vault-recovery:one", NOBODY),
+    ("states:UpdateStateMachine", f"{MACHINE}-recovery", NOBODY),
+    ("lambda:InvokeFunction", f"{FUNCTION}DailyCheckFunction-1A2B", {"Responder", "Operator"}),
+    ("lambda:InvokeFunction", f"{FUNCTION}ValidatePlanFunction-1A2B", {"Operator"}),
+    ("lambda:InvokeFunction", f"{FUNCTION}AdvanceRestoresFunction-1A2B", NOBODY),
+    ("appconfig:ListDeployments", f"{PLAN}/environment/e1", ALL),
+    (
+        "appconfig:GetHostedConfigurationVersion",
+        f"{PLAN}/configurationprofile/p1/hostedconfigurationversion/3",
+        ALL,
+    ),
+    ("appconfig:CreateHostedConfigurationVersion", f"{PLAN}/configurationprofile/p1", {"Operator"}),
+    ("appconfig:StartDeployment", f"{PLAN}/environment/e1", {"Operator"}),
+    ("appconfig:StartDeployment", PLAN.replace("abc1234", "other12"), NOBODY),
+    ("sns:Publish", TOPIC, {"Operator"}),
+    ("backup:ListRecoveryPointsByBackupVault", VAULT, ALL),
+    ("backup:StartRestoreJob", f"arn:aws:ec2:{PLACE}:snapshot/snap-1", NOBODY),
+    ("backup:CreateRestoreAccessBackupVault", VAULT, NOBODY),
+    ("mpa:StartSession", "arn:aws:mpa:us-east-1:999900001111:approval-team/recovery", NOBODY),
+    ("iam:PassRole", "arn:aws:iam::444455556666:role/airlift-RestoreRole-1A2B", NOBODY),
+]
+
+
+def _resolved(value: Any) -> Any:
+    match value:
+        case {"Fn::Sub": text}:
+            for name, given in VALUES.items():
+                text = text.replace(f"${{{name}}}", given)
+            return text
+        case dict():
+            return {key: _resolved(part) for key, part in value.items()}
+        case list():
+            return [_resolved(part) for part in value]
+    return value
+
+
+def _may(who: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+    statements = [
+        statement
+        for policy in {"Viewer", who}
+        for statement in _resolved(properties(TEMPLATES["operators"], policy)["PolicyDocument"]["Statement"])
+    ]
+    return allows(statements, action, resource, context)
+
+
+@pytest.mark.parametrize(("action", "resource", "allowed"), MAY)
+def test_who_may(action: str, resource: str, allowed: set[str]) -> None:
+    assert {who for who in ALL if _may(who, action, resource)} == allowed
+
+
+def test_responder_closes_access_of_airlift_only() -> None:
+    ours = {"aws:ResourceTag/airlift:recovery": "r-20261001-111122223333-7f3a"}
+    assert _may("Responder", "backup:DeleteBackupVault", VAULT, ours)
+    assert not _may("Responder", "backup:DeleteBackupVault", VAULT)
+    assert not _may("Operator", "backup:DeleteBackupVault", VAULT, ours)
+
+
+def test_policies_name_what_the_stack_holds() -> None:
+    stack = yaml_parse((ACCOUNTS.parent / "template.yaml").read_text())
+    needed = {"LedgerTableName", "EvidenceBucketName", "PlanApplicationId"}
+    assert needed <= set(stack["Outputs"])
+    assert {"DailyCheckFunction", "ValidatePlanFunction"} <= set(stack["Resources"])
+    assert properties(stack, "PeopleTopic")["TopicName"] == {"Fn::Sub": "${AWS::StackName}-people"}
+    assert properties(stack, "RecoveryStateMachine")["Name"] == {"Fn::Sub": "${AWS::StackName}-recovery"}
+
+
+def test_an_emergency_user_has_nothing_of_its_own_and_needs_a_second_factor() -> None:
+    template = TEMPLATES["break-glass"]
+    for user in ("User1", "User2"):
+        assert set(properties(template, user)) == {"UserName", "ManagedPolicyArns"}
+    factor = properties(template, "SecondFactor")
+    denied = factor["PolicyDocument"]["Statement"][-1]
+    assert factor["Users"] == [{"Ref": "User1"}, {"Ref": "User2"}]
+    assert denied["Effect"] == "Deny"
+    assert denied["Condition"] == {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    assert not [action for action in denied["NotAction"] if action.split(":")[0] not in ("iam", "sts")]
