@@ -145,7 +145,7 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
         yield Left(name, why, _LONGEST)
         return
     made = made_by(item, jobs)
-    found = [(each, _delete(work, item, each)) for each in made]
+    found = [(each, _delete(work, item, each, _nested(each, jobs))) for each in made]
     left = [Left(_named(item, m), f.doing, f.again_in_seconds) for m, f in found if not f.done]
     yield from left
     if left or not made:
@@ -171,12 +171,19 @@ def _named(item: Record, made: Made) -> str:
     return made.created or f"what attempt {made.attempt} made of {item['resourceArn']}"
 
 
-def _delete(work: VaultWork, item: Record, made: Made) -> Finishing:
+def _nested(made: Made, jobs: Jobs) -> list[str]:
+    """What the jobs inside that of a composite made; of a failed one nobody has tagged it yet."""
+    inside = (job for job in jobs.values() if made.job_id and job.get("ParentJobId") == made.job_id)
+    return [job["CreatedResourceArn"] for job in inside if job.get("CreatedResourceArn")]
+
+
+def _delete(work: VaultWork, item: Record, made: Made, nested: list[str]) -> Finishing:
     """One more step of deleting what an attempt made, if it is this drill's; what is in the way, in words."""
     try:
-        owner = claim(client, made.created, work.recovery_id)
-        if owner != work.recovery_id:
-            return Finishing(False, doing=f"it carries the tag of recovery {owner}")
+        for arn in (made.created, *nested):
+            owner = claim(client, arn, work.recovery_id)
+            if owner != work.recovery_id:
+                return Finishing(False, doing=f"{arn} carries the tag of recovery {owner}")
         return _deleted(work, item, made)
     except (ClientError, AirliftError, *NO_ANSWER) as error:
         logger.warning("Not deleted", extra={"what": _named(item, made), "reason": str(error)})
