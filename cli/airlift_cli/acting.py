@@ -18,6 +18,9 @@ Newest = Annotated[
     str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
 ]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in the recovery's timeline.")]
+Override = Annotated[
+    str | None, typer.Option("--override-readiness", metavar="WHY", help="Go on whatever the readiness checks find.")
+]
 
 
 def reading_of(session: Session, *, impatient: bool = False) -> Reading:

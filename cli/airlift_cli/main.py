@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, deploying, evidence_commands, notices, plan_commands, point_commands, watching
-from airlift_cli.acting import Newest, Reason, RecoveryId, act, newest, reading_of, send
+from airlift_cli import actions, deploying, evidence_commands, notices, plan_commands, point_commands, ready, watching
+from airlift_cli.acting import Newest, Override, Reason, RecoveryId, act, newest, reading_of, send
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
@@ -53,6 +53,7 @@ def start(
     drill: Annotated[  # noqa: FBT002
         bool, typer.Option("--drill", help="Exercise it all; what is restored, and the access, is deleted at the end.")
     ] = False,
+    override: Override = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,  # noqa: FBT002
 ) -> Exit:
     """Ask for access to source vaults and restore from them."""
@@ -66,6 +67,7 @@ def start(
         adoptVault=adopt_vault,
         accessOnly=access_only or None,
         drill=drill or None,
+        overrideReadiness=override,
     )
     answer = send(ctx.obj, document)
     if not watch or not answer.recovery_id:
@@ -127,9 +129,9 @@ def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar
 
 
 @command(app, "resume", f"airlift resume {REAL}")
-def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> Exit:
+def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None, override: Override = None) -> Exit:
     """Go on with a recovery that ended or holds resources, with the plan as it is now."""
-    return act(ctx, recovery_id, "resume", reason=reason)
+    return act(ctx, recovery_id, "resume", reason=reason, overrideReadiness=override)
 
 
 @command(app, "continue", f"airlift continue {REAL} --wave storage")
@@ -138,9 +140,10 @@ def go_on(
     recovery_id: RecoveryId,
     wave: Annotated[str | None, typer.Option(help="The wave that waits; without it, whichever does.")] = None,
     reason: Reason = None,
+    override: Override = None,
 ) -> Exit:
     """Confirm that restoring goes on past a pause."""
-    return act(ctx, recovery_id, "continue", wave=wave, reason=reason)
+    return act(ctx, recovery_id, "continue", wave=wave, reason=reason, overrideReadiness=override)
 
 
 @command(app, "first-sign", f"airlift first-sign {REAL} 2026-01-02T03:04:00Z", f"airlift first-sign {REAL} latest")
@@ -228,6 +231,7 @@ def plan_show(ctx: typer.Context) -> Exit:
 
 point_commands.add_to(app)
 evidence_commands.add_to(app)
+ready.add_to(app)
 
 
 def run() -> None:

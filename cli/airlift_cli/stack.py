@@ -17,6 +17,10 @@ _CONFIG = Config(
     read_timeout=30,
     user_agent_extra="airlift-cli",
 )
+_OF_SERVICE = {
+    # A check of everything takes a minute or two, and one that is repeated while the first runs would be made twice.
+    "lambda": Config(read_timeout=310, retries={"mode": "standard", "total_max_attempts": 1}),
+}
 _IMPATIENT = _CONFIG.merge(Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10))
 
 
@@ -40,7 +44,8 @@ class Stack:
 
     def client(self, service: str, *, impatient: bool = False) -> Any:
         """A boto3 client of `service`; `impatient` gives up after one short attempt."""
-        return _client(self.session, service, _IMPATIENT if impatient else _CONFIG)
+        config = _IMPATIENT if impatient else _CONFIG.merge(_OF_SERVICE.get(service, Config()))
+        return _client(self.session, service, config)
 
     def ledger_table(self, *, impatient: bool = False) -> Any:
         """The ledger's table as a boto3 resource; impatient, since a live view shows at once that it lost AWS."""

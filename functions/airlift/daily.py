@@ -1,4 +1,4 @@
-"""Readiness beforehand: every day, and whenever somebody asks. A page, its data, and two metrics come of it."""
+"""Readiness beforehand: every day, and whenever somebody asks. Page, data, offline card and two metrics come of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.arns import Arn
 from airlift.aws import client
+from airlift.card import Deployed, card
 from airlift.checking import ACCOUNT, SEVERITIES, Result
 from airlift.errors import AirliftError
 from airlift.pages import render
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 PAGE = "readiness/readiness.html"
 DATA = "readiness/readiness.json"
+CARD = "readiness/card.html"
+"""The offline card of the plan in force."""
+_HTML = "text/html; charset=utf-8"
 _SHOWN = 500
 """Resources of a vault that are listed one by one; an answer of Lambda may hold 6 MB."""
 
@@ -39,6 +43,7 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
     `{"checkedAt", "plan", "ready", "counts": {severity: number}, "results": [Result.document()],
     "vaults": [what would be restored now, of each vault that is open], "page"}`.
     """
+    bucket = setting("EVIDENCE_BUCKET")
     region = Arn.parse(setting("RECOVERY_STATE_MACHINE_ARN")).region
     found: list[Result] = []
     vaults: list[dict[str, Any]] = []
@@ -55,9 +60,10 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
             found.append(Result("plan", "warning", ACCOUNT, plan.warning, "A newer plan would not count.", remedy))
         found += check(plan.plan, ledger, region)
         vaults = _open_vaults(plan.plan, region)
+        deployed = Deployed(setting("RECOVERY_STATE_MACHINE_ARN"), setting("RESTORE_ROLE_ARN"))
+        _put(bucket, CARD, card(plan.plan, deployed, at=now(), version=version), _HTML)
     counts = Counter(result.severity for result in found)
     blockers = counts["blocks"] + counts["holds"]
-    bucket = setting("EVIDENCE_BUCKET")
     report = {
         "checkedAt": stamp(now()),
         "plan": version,
@@ -68,7 +74,7 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
         "page": f"s3://{bucket}/{PAGE}",
     }
     _put(bucket, DATA, json.dumps(report, ensure_ascii=False, indent=1), "application/json")
-    _put(bucket, PAGE, render("readiness.html", report=report), "text/html; charset=utf-8")
+    _put(bucket, PAGE, render("readiness.html", report=report), _HTML)
     metrics.add_metric("ReadinessBlockers", MetricUnit.Count, blockers)
     metrics.add_metric("ReadinessWarnings", MetricUnit.Count, counts["warning"])
     return report

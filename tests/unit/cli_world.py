@@ -28,6 +28,7 @@ OUTPUTS = {
     "RecoveryStateMachineArn": MACHINE,
     "PeopleTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-people",
     "ChatTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-chat",
+    "DailyCheckFunctionName": "airlift-daily-check",
     "PlanApplicationId": "app1234",
     "PlanEnvironmentId": "env1234",
     "PlanConfigurationProfileId": "prf1234",
