@@ -28,6 +28,8 @@ BACKUP_TRUST = {
 TWO_APPROVE = (("ana", "APPROVE", 20.0), ("ben", "APPROVE", 40.0))
 """Approver, decision, and seconds after the request's mail."""
 
+FORWARDED = ("aws.guardduty", "aws.securityhub", "aws.cloudwatch", "aws.health", "aws.security-ir", "airlift.recovery")
+"""Sources of which the detector's account forwards events."""
 Votes = tuple[tuple[str, str, float], ...]
 
 
@@ -242,7 +244,7 @@ class Story:
     def forward_findings(self) -> None:
         """Let the detector's account forward its findings to the stack's bus."""
         client = self.sim.client("events", DETECTOR)
-        client.put_rule(Name="forward", EventPattern=json.dumps({"source": ["aws.guardduty", "aws.cloudwatch"]}))
+        client.put_rule(Name="forward", EventPattern=json.dumps({"source": list(FORWARDED)}))
         client.put_targets(Rule="forward", Targets=[{"Id": "airlift", "Arn": self.sim.outputs["IncidentBusArn"]}])
 
     def send_finding(self, first_seen: float | None = None, finding_id: str = "b" * 32, **changes: Any) -> None:
