@@ -105,7 +105,7 @@ def targets(scene: Scene) -> Iterator[Result]:
         yield Result(_NAMES[name], "holds", ", ".join(kinds), what, why, remedy)
 
 
-_NAMES = {"place": "target places", "key": "target keys", "image": "Allowed AMIs"}
+_NAMES = {"place": "target places", "key": "target keys", "name": "target names", "image": "Allowed AMIs"}
 
 
 def keys(scene: Scene) -> Iterator[Result]:

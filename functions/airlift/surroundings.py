@@ -26,6 +26,11 @@ LAUNCHED = frozenset({"EC2", "VirtualMachine"})
 """Types whose restore launches such an image."""
 _KEY_NAMES = re.compile("kms.*key|kmskey", re.IGNORECASE)
 _ZONE_OPTIONS = ("availabilityZone", "availabilityZones", "availabilityZoneName")
+_FIXED_NAMES = {
+    "targettablename": ("dynamodb", "describe_table", "TableName", "ResourceNotFoundException"),
+    "dbclusteridentifier": ("rds", "describe_db_clusters", "DBClusterIdentifier", "DBClusterNotFoundFault"),
+}
+"""Metadata keys, in lower case, with which a plan fixes a name that must be free: how it is looked up."""
 _MISSING_KEY = ("NotFoundException", "InvalidArnException")
 
 
@@ -33,7 +38,7 @@ class Lack(NamedTuple):
     """Something that a restore would miss."""
 
     kind: str
-    """`place`, `key` or `image`."""
+    """`place`, `key`, `name` or `image`."""
     what: str
     why: str
     remedy: str
@@ -54,6 +59,8 @@ class Surroundings:
     subnet_groups: frozenset[str] = frozenset()
     keys: Mapping[str, str] = field(default_factory=dict)
     """In words what is wrong with a key, by the key as the plan names it; empty for a good one."""
+    taken: frozenset[str] = frozenset()
+    """Names that the plan fixes and something has already."""
     images: str = ""
     """In words why images from an air-gapped vault may not be launched; empty if they may."""
 
@@ -76,6 +83,10 @@ class Surroundings:
                 why = "What would be encrypted with it can't be restored."
                 remedy = f"enable the key or let its policy allow this account to use it, or {_PLAN}."
                 yield Lack("key", f"Key {key}: {self.keys[key]}.", why, remedy)
+        for _, name in names_of(target):
+            if name in self.taken:
+                remedy = f"leave the name to Airlift, or delete what has it, or {_PLAN}."
+                yield Lack("name", f"The name {name} is taken.", "AWS would refuse the restore.", remedy)
         if self.images and kind in LAUNCHED:
             why = 'EC2 would refuse to launch it: "Source AMI not found in Region" (restoring-ec2.html).'
             remedy = f"add the image provider {BACKUP_VAULT_IMAGES} to EC2's Allowed AMIs in this Region."
@@ -105,6 +116,11 @@ def keys_of(kind: str, target: Target) -> frozenset[str]:
     found: set[str] = set()
     _find_keys(_read(kind, target), found)
     return frozenset(key for key in found if not key.rpartition(":")[2].startswith("alias/aws/"))
+
+
+def names_of(target: Target) -> list[tuple[str, str]]:
+    """Names that the plan fixes for what is restored, each with its metadata key in lower case."""
+    return [(key.lower(), value) for key, value in target.metadata.items() if key.lower() in _FIXED_NAMES]
 
 
 def _find_keys(value: Any, found: set[str]) -> None:
@@ -149,9 +165,22 @@ def look_around(clients: Clients, targets: Iterable[tuple[str, Target]]) -> Surr
     keys = sorted({key for one in named for key in keys_of(*one)})
     if keys:
         read["keys"] = {key: _wrong_with(clients("kms"), key) for key in keys}
+    fixed = sorted({one for _, target in named for one in names_of(target)})
+    read["taken"] = frozenset(name for key, name in fixed if _is_taken(clients, key, name))
     if any(kind in LAUNCHED for kind, _ in named):
         read["images"] = _images(clients("ec2"))
     return Surroundings(**read)
+
+
+def _is_taken(clients: Clients, key: str, name: str) -> bool:
+    service, operation, member, missing = _FIXED_NAMES[key]
+    try:
+        getattr(clients(service), operation)(**{member: name})
+    except ClientError as error:
+        if error.response["Error"]["Code"] == missing:
+            return False
+        raise
+    return True
 
 
 def _wrong_with(kms: Any, key: str) -> str:

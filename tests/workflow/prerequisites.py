@@ -30,6 +30,7 @@ class Prepared:
         ec2.revoke_security_group_egress(GroupId=self.group, IpPermissions=[ANYWHERE])
         made = sim.client("kms").create_key()["KeyMetadata"]
         self.key_id, self.key = made["KeyId"], made["Arn"]
+        self.taken = sim.outputs["LedgerTableName"]
         zone = {"availabilityZone": f"{sim.region}a"}
         self.targets = {"defaults": {**self.places, **zone}, "types": {"DynamoDB": {"kmsKeyId": self.key}}}
         self.story.prepare(("table",), days=1, targets=self.targets)
@@ -120,6 +121,7 @@ def planned(prepared: Prepared, **changes: Any) -> Iterator[None]:
     before = prepared.story.plan
     prepared.story.make_plan(**{"targets": prepared.targets, **changes})
     yield
+    prepared.story.plan = before
     prepared.sim.deploy_plan(before)
 
 
@@ -165,6 +167,10 @@ BROKEN: dict[str, Break] = {
     "zone": (
         lambda p: planned(p, targets=p.targets | {"types": {"EBS": {"availabilityZone": f"{p.sim.region}x"}}}),
         ("target places", "holds", "EBS"),
+    ),
+    "name": (
+        lambda p: planned(p, targets=p.targets | {"types": {"DynamoDB": {"metadata": {"targetTableName": p.taken}}}}),
+        ("target names", "holds", "DynamoDB"),
     ),
     "rule": (lambda p: unset(rule(p), "enabled", False), ("rules", "warning", ACCOUNT)),
     "organization": (one_organization, ("independence", "warning", MANAGEMENT)),
