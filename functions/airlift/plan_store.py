@@ -1,4 +1,7 @@
-"""Where the plan comes from: AppConfig, or the last copy in the evidence bucket if AppConfig can't be read."""
+"""Where the plan comes from: AppConfig, or the last copy in the working bucket if AppConfig can't be read.
+
+Every version that was read is evidence: it is kept once under its digest, and never written again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.aws import client
 from airlift.errors import PlanInvalid, PlanUnreadable
+from airlift.logs import set_level
 from airlift.plan import Plan
 from airlift.runtime import logger, setting
 
@@ -37,6 +41,7 @@ def newest_plan() -> PlanVersion:
     except (ClientError, BotoCoreError, PlanInvalid, PlanUnreadable) as error:
         logger.warning("AppConfig gives no usable plan; the last copy serves", extra={"reason": str(error)})
         return _last_copy(str(error))
+    set_level(plan.log_level)
     key = f"plans/{version}.json"
     _keep(key, document)
     return PlanVersion(plan, version, key)
@@ -45,7 +50,7 @@ def newest_plan() -> PlanVersion:
 @lru_cache(maxsize=8)
 def plan_at(key: str) -> Plan:
     """The plan version that an execution recorded."""
-    return Plan.from_json(_read(key))
+    return Plan.from_json(_read("EVIDENCE_BUCKET", key))
 
 
 def _version(document: bytes) -> str:
@@ -66,17 +71,17 @@ def _from_app_config() -> bytes:
 
 
 def _keep(key: str, document: bytes) -> None:
-    """Writes the copy unless it is there already, and makes it the last one."""
-    for copy in (key, _LAST):
+    """Writes the version unless it is there already, and makes it the last one."""
+    for bucket, copy in (("EVIDENCE_BUCKET", key), ("WORKING_BUCKET", _LAST)):
         try:
-            if _read(copy) == document:
+            if _read(bucket, copy) == document:
                 continue
         except ClientError as error:
             # Without s3:ListBucket a missing object answers AccessDenied (API_GetObject.html).
             if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
                 raise
         client("s3").put_object(
-            Bucket=setting("EVIDENCE_BUCKET"),
+            Bucket=setting(bucket),
             Key=copy,
             Body=document,
             ContentType="application/json",
@@ -86,7 +91,7 @@ def _keep(key: str, document: bytes) -> None:
 
 def _last_copy(reason: str) -> PlanVersion:
     try:
-        document = _read(_LAST)
+        document = _read("WORKING_BUCKET", _LAST)
     except ClientError as error:
         raise PlanUnreadable(
             f"No recovery plan can be read: {reason}",
@@ -97,7 +102,7 @@ def _last_copy(reason: str) -> PlanVersion:
     return PlanVersion(Plan.from_json(document), version, f"plans/{version}.json", warning)
 
 
-def _read(key: str) -> bytes:
-    answer: Any = client("s3").get_object(Bucket=setting("EVIDENCE_BUCKET"), Key=key)
+def _read(bucket: str, key: str) -> bytes:
+    answer: Any = client("s3").get_object(Bucket=setting(bucket), Key=key)
     document: bytes = answer["Body"].read()
     return document

@@ -111,7 +111,9 @@ class Resources:
             ObjectOwnership=p.pop("OwnershipControls")["Rules"][0]["ObjectOwnership"],
         )
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration=p.pop("VersioningConfiguration"))
-        client.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=p.pop("ObjectLockConfiguration"))
+        if lock := p.pop("ObjectLockConfiguration", None):
+            client.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
+        p.pop("LifecycleConfiguration", None)  # nothing is simulated for so many days
         client.put_public_access_block(
             Bucket=name, PublicAccessBlockConfiguration=p.pop("PublicAccessBlockConfiguration")
         )

@@ -55,13 +55,14 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        aws.client("s3").create_bucket(
-            Bucket=domain.BUCKET, CreateBucketConfiguration={"LocationConstraint": domain.REGION}
-        )
+        for bucket in (domain.BUCKET, domain.WORKING_BUCKET):
+            location = {"LocationConstraint": domain.REGION}
+            aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
         aws.client("events").create_event_bus(Name="airlift-incidents")
         settings = {
             "LEDGER_TABLE": domain.TABLE,
             "EVIDENCE_BUCKET": domain.BUCKET,
+            "WORKING_BUCKET": domain.WORKING_BUCKET,
             "PEOPLE_TOPIC_ARN": aws.client("sns").create_topic(Name="people")["TopicArn"],
             "CHAT_TOPIC_ARN": aws.client("sns").create_topic(Name="chat")["TopicArn"],
             "PLAN_APPLICATION": "application",

@@ -32,6 +32,7 @@ SECOND_VAULT = VAULT.replace("production", "second")
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 TABLE = "airlift-ledger"
 BUCKET = "airlift-evidence"
+WORKING_BUCKET = "airlift-working"
 EVENT = {"recoveryId": RECOVERY_ID, "executionArn": EXECUTION, "sourceBackupVaultArn": VAULT}
 
 

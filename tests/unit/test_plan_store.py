@@ -12,7 +12,7 @@ from airlift.errors import PlanUnreadable
 from airlift.plan_store import newest_plan, plan_at
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from tests.unit.domain import ACCOUNT, BUCKET, plan_document, refused
+from tests.unit.domain import ACCOUNT, BUCKET, WORKING_BUCKET, plan_document, refused
 
 if TYPE_CHECKING:
     from tests.unit.domain import Services
@@ -33,11 +33,11 @@ def deployed(services: Services, answer: Any) -> None:
     )
 
 
-def kept() -> dict[str, bytes]:
-    """The copies in the evidence bucket, by key."""
+def kept(bucket: str) -> dict[str, bytes]:
+    """The copies in a bucket, by key."""
     s3 = aws.client("s3")
-    listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    return {o["Key"]: s3.get_object(Bucket=BUCKET, Key=o["Key"])["Body"].read() for o in listed}
+    listed = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {o["Key"]: s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in listed}
 
 
 def test_the_deployed_plan_is_read_and_a_copy_of_each_version_is_kept(services: Services) -> None:
@@ -47,17 +47,20 @@ def test_the_deployed_plan_is_read_and_a_copy_of_each_version_is_kept(services: 
     second = newest_plan()
     assert first.plan.account(ACCOUNT).id == ACCOUNT
     assert (len(first.version), first.key, first.warning) == (12, f"plans/{first.version}.json", "")
-    assert kept() == {first.key: DOCUMENT, second.key: NEWER, "plans/last.json": NEWER}
+    assert kept(BUCKET) == {first.key: DOCUMENT, second.key: NEWER}, "evidence, never written again"
+    assert kept(WORKING_BUCKET) == {"plans/last.json": NEWER}
     assert plan_at(first.key).detectors == ("777788889999",)
     assert plan_at(second.key).detectors == ()
 
 
 def test_a_copy_that_is_there_is_not_written_again(services: Services) -> None:
     deployed(services, DOCUMENT)
-    aws.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    for bucket in (BUCKET, WORKING_BUCKET):
+        aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     newest_plan()
     newest_plan()
-    assert len(aws.client("s3").list_object_versions(Bucket=BUCKET)["Versions"]) == 2
+    for bucket in (BUCKET, WORKING_BUCKET):
+        assert len(aws.client("s3").list_object_versions(Bucket=bucket)["Versions"]) == 1
 
 
 @pytest.mark.parametrize(
