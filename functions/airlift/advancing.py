@@ -26,6 +26,7 @@ from airlift.replanning import follow_new_plan
 from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.starting import Jobs, start, target_of
+from airlift.telemetry import count, tell_turn
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
 from airlift.waves import Elsewhere, Turn, turn
@@ -120,7 +121,9 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int,
     try:
         begin_at(calls, may_go_on=lambda: bool(work.seconds_left()) and not work.vault.get("accessLost"))
     except Throttled:
+        count(StartsThrottled=1)
         back_off(work.ledger, region, now())
+    count(RestoresStarted=sum(item["state"] == "running" for item in begun))
     _let_pass(work, begun)
     return len(begun), len(now_.startable) - len(begun)
 
@@ -226,6 +229,7 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
         "waitingFor": "continue" if now_.paused else "jobs",
     }
     work.ledger.write(work.update(**values), holder=work.holder)
+    tell_turn(items, values["counts"], answer)
 
 
 def _since(when: str) -> float:

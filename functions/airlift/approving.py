@@ -15,6 +15,7 @@ from airlift.endings import ACCESS_OPEN
 from airlift.ledger import Change, Put, Record, keyed, merge, vote_key
 from airlift.requesting import describe
 from airlift.runtime import logger
+from airlift.telemetry import tell_votes
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
 
@@ -131,6 +132,7 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
         changes.append(_reminder(work, access, due))
     work.ledger.write(work.update(**values), *changes, holder=work.holder)
     merge(work.vault, values)
+    tell_votes(access)
 
 
 def _vote_notice(work: VaultWork, access: Access, approver: str, vote: str) -> Put:

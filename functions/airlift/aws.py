@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from airlift.logs import log_call
+
 MPA_REGION = "us-east-1"
 """Multi-party approval answers only here (docs.aws.amazon.com/mpa/latest/userguide/mpa-region-support.html)."""
 
@@ -36,7 +38,9 @@ def client(service: str, region: str | None = None) -> Any:
     """A client of `service` in `region`, or in the function's own Region."""
     session: Any = boto3  # its stubs know services by literal name only
     with _MAKING:
-        return session.client(service, region_name=region, config=_CONFIG.merge(_OF_SERVICE.get(service, Config())))
+        made = session.client(service, region_name=region, config=_CONFIG.merge(_OF_SERVICE.get(service, Config())))
+    made.meta.events.register("after-call", log_call)
+    return made
 
 
 def client_as(role_arn: str, service: str, region: str) -> Any:

@@ -35,6 +35,7 @@ from airlift.recovery import is_drill
 from airlift.report import message, summary
 from airlift.requesting import describe
 from airlift.runtime import NO_ANSWER, account_of, logger, setting
+from airlift.telemetry import tell_end
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
 
@@ -214,6 +215,7 @@ def _close(
 
     A drill that was preempted closes without a lock: only its own closing writes to it any more.
     """
+    logger.append_keys(recovery_id=recovery_id, execution_arn=execution_arn)
     holder: Holder | None = Holder(account_of(recovery_id), execution_arn)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
@@ -262,6 +264,7 @@ def _close(
         told,
     )
     logger.info("Recovery closed", extra={"outcome": ending.name})
+    tell_end(recovery_id, ending.name)
     return _told(ledger, recovery | ended)
 
 

@@ -12,6 +12,7 @@ from airlift.failures import Cause
 from airlift.items import OUTCOMES, attempted, candidate_of, hold
 from airlift.ledger import Change, Put, Record, Update, item_key, merge
 from airlift.points import moment_of
+from airlift.telemetry import tell_outcomes
 from airlift.values import now, stamp
 from airlift.waves import is_failure
 from airlift.wishes import wanted_here, wishes
@@ -48,6 +49,7 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]
         ]
         work.ledger.write(work.update(**counted), *closed, *_announced(work, batch), holder=work.holder)
         merge(work.vault, counted)
+        tell_outcomes(batch)
         for item in batch:
             del item["open"]
     return [item for item in items if "open" in item]

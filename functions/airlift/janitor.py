@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from airlift.aws import client
-from airlift.errors import AirliftError
+from airlift.errors import AirliftError, PlanUnreadable
 from airlift.ledger import Delete, Ledger, Record, Update, chore_key, recovery_key
 from airlift.lock import close_execution, is_running
 from airlift.notify import deliver_or_retry, notice, title_of
@@ -22,11 +22,14 @@ from airlift.plan_store import newest_plan
 from airlift.recovery import is_drill
 from airlift.revoking import close_access
 from airlift.runtime import NO_ANSWER, logger, setting
+from airlift.telemetry import count
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airlift.plan import Plan
 
 _RUN = timedelta(minutes=3)
 _BEGINS_WITHIN = timedelta(minutes=2)
@@ -43,7 +46,7 @@ def tidy_up(ledger: Ledger) -> dict[str, int]:
     begun = now()
     found: Counter[str] = Counter()
     errors: list[Exception] = []
-    days = cache(lambda: newest_plan().plan.access.close_after_days)
+    plan = cache(lambda: newest_plan().plan)
     # The longest not seen to first, so that none is left out for ever.
     chores = sorted(ledger.query("CHORES"), key=lambda chore: str(chore.get("seenToAt", "")))
     for chore in chores:
@@ -51,15 +54,16 @@ def tidy_up(ledger: Ledger) -> dict[str, int]:
             break
         identity = chore["recoveryId"]
         try:
-            condition = _see_to(ledger, identity, days)
+            condition = _see_to(ledger, identity, plan)
             found[condition] += 1
             if condition in _OVER:
                 ledger.write(Delete(chore_key(identity), only_if={}))
             elif len(chores) > 1:
                 ledger.write(Update(chore_key(identity), {"seenToAt": stamp(now())}))
         except (ClientError, AirliftError, *NO_ANSWER) as error:
-            logger.exception("Not seen to", extra={"recovery": identity})
+            logger.exception("Not seen to", extra={"recovery_id": identity})
             errors.append(error)
+    count(RecoveriesRunning=found["running"], ClosingsMissed=found["closed"])
     if errors:
         raise errors[0]
     return dict(found)
@@ -68,18 +72,19 @@ def tidy_up(ledger: Ledger) -> dict[str, int]:
 _OVER = frozenset({"forgotten", "clean", "given up", "access closed"})
 
 
-def _see_to(ledger: Ledger, identity: str, days: Callable[[], int | None]) -> str:
+def _see_to(ledger: Ledger, identity: str, plan: Callable[[], Plan]) -> str:
     recovery = ledger.get(recovery_key(identity))
     if recovery is None:
         return "forgotten"
     if recovery["state"] != "ENDED":
         began = recovery.get("resumedAt", recovery["createdAt"])
         if is_running({"executionArn": recovery["executionArn"], "takenAt": began}):
+            _set_log_level(ledger, recovery, plan)
             return "running"
         close_execution(recovery["executionArn"])
         return "closed"
     deliver_or_retry(ledger, recovery_key(identity)[0])
-    return _drill(recovery) if is_drill(identity) else _real(ledger, recovery, days)
+    return _drill(recovery) if is_drill(identity) else _real(ledger, recovery, plan)
 
 
 def _drill(drill: Record) -> str:
@@ -105,9 +110,20 @@ def _drill(drill: Record) -> str:
     return "clean-up started"
 
 
-def _real(ledger: Ledger, recovery: Record, days: Callable[[], int | None]) -> str:
+def _set_log_level(ledger: Ledger, recovery: Record, plan: Callable[[], Plan]) -> None:
+    """A recovery keeps the plan that it began with, but logs as the one in force says, if that can be read."""
+    try:
+        level = plan().log_level
+    except PlanUnreadable as error:  # the daily check tells people so
+        logger.warning(error.what)
+        return
+    if recovery.get("logLevel") != level:
+        ledger.write(Update(recovery_key(recovery["recoveryId"]), {"logLevel": level}))
+
+
+def _real(ledger: Ledger, recovery: Record, plan: Callable[[], Plan]) -> str:
     """Closes the recovery's access when the plan's time is over."""
-    after = days()
+    after = plan().access.close_after_days
     if after is None or now() - parse_time(recovery["endedAt"]) < timedelta(days=after):
         return "access kept"
     identity = recovery["recoveryId"]

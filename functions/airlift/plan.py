@@ -23,6 +23,7 @@ from airlift.plan_parts import (
     Contact,
     Drills,
     Exclusion,
+    LogLevel,
     Matcher,
     Notifications,
     Objectives,
@@ -70,6 +71,9 @@ class Plan(Document):
     objectives: Objectives = Objectives()
     notifications: Notifications = Notifications()
     drills: Drills = Drills()
+    log_level: LogLevel | None = None
+    """What the functions log from; without it, the stack's LogLevel. A recovery that runs follows within a quarter of
+    an hour."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:

@@ -13,6 +13,7 @@ from airlift.documents import Document, refuse
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Pattern = Annotated[str, Field(min_length=1)]
 """Compared with regard to case; `*`, `?` and `[…]` as in a shell."""
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Vault(Document):

@@ -174,6 +174,8 @@ def _open(ledger: Ledger, execution_arn: str, wanted: Wanted, plan: PlanVersion)
             continue
         if lock:
             stop_preempted(lock, identity)
+        logger.append_keys(recovery_id=identity)
+        logger.info("Recovery begins", extra={"trigger_id": wanted.trigger_id, "trigger": wanted.trigger["kind"]})
         metrics.add_metric("DrillsStarted" if wanted.drill else "RecoveriesStarted", MetricUnit.Count, 1)
         kind = "Drill" if wanted.drill else "Recovery"
         text = f"{kind} {identity} begins: {len(wanted.vaults)} vault(s) of account {wanted.account}."
@@ -217,6 +219,7 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
         if _seen_meanwhile(ledger, wanted):
             return _outcome("ignored", "This trigger was seen before.", identity)
         raise
+    logger.info("Trigger joined", extra={"trigger_id": wanted.trigger_id, "recovery_id": identity})
     return _outcome("joined", text, identity)
 
 

@@ -1,4 +1,4 @@
-"""What every handler shares: log, metrics, the function's environment, and errors that are worth another try."""
+"""What every handler shares: metrics, the function's environment, and errors that are worth another try."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from airlift.aws import client
 from airlift.errors import AirliftError, Unavailable
 from airlift.ledger import Conflict, Holder, Ledger
+from airlift.logs import logger as logger
+from airlift.logs import set_level
 
 # A step that counts nothing is the usual case and no reason for a line in the log.
 warnings.filterwarnings("ignore", "No application metrics to publish", UserWarning)
-logger = Logger()
 metrics = Metrics()
 
 Event = dict[str, Any]
@@ -37,6 +39,14 @@ _TRANSIENT = THROTTLED | frozenset(
         "TransactionInProgressException",
     }
 )
+_LOGGED = {
+    "recovery_id": "recoveryId",
+    "source_backup_vault_arn": "sourceBackupVaultArn",
+    "execution_arn": "executionArn",
+    "resource_arn": "resourceArn",
+    "attempt": "attempt",
+}
+"""What every line of a step's log carries of its event."""
 
 
 def setting(name: str) -> str:
@@ -76,9 +86,8 @@ def step(work: Callable[[Event], dict[str, Any] | None]) -> Handler:
 
     @wraps(work)
     def handler(event: Event, _context: Any) -> dict[str, Any] | None:
-        logger.append_keys(
-            recovery_id=event.get("recoveryId"), source_backup_vault_arn=event.get("sourceBackupVaultArn")
-        )
+        set_level(None)
+        logger.append_keys(**{key: event[name] for key, name in _LOGGED.items() if name in event})
         try:
             return work(event)
         except Conflict as error:
@@ -90,6 +99,11 @@ def step(work: Callable[[Event], dict[str, Any] | None]) -> Handler:
             logger.exception("A call to AWS failed")
             if is_transient(error):
                 raise Unavailable(f"AWS did not answer: {error}", "none; the step is tried again.") from error
+            metrics.add_metric("UnexpectedErrors", MetricUnit.Count, 1)
+            raise
+        except Exception:
+            logger.exception("Failed")
+            metrics.add_metric("UnexpectedErrors", MetricUnit.Count, 1)
             raise
 
     return logger.inject_lambda_context(metrics.log_metrics(handler), clear_state=True)

@@ -52,7 +52,7 @@ def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
         values, text = _settled(work, item)
     except (ClientError, AirliftError, *NO_ANSWER) as error:
         # Tried again by the loop, some times; then held for the operator with these words.
-        logger.warning("Not settled", extra={"resource": resource_arn, "reason": str(error)})
+        logger.warning("Not settled", extra={"reason": str(error)})
         doing = f"finishing failed: {safe_text(str(error), 300)}"
         values, text = {"doing": doing, "dueAt": _in(_AGAIN_AFTER_ERROR)}, ""
     entries = [told(work, item, values["state"], text)] if "state" in values else []
@@ -60,6 +60,8 @@ def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
         change(work, item, {"leaseUntil": None} | values, *entries)
     except (Conflict, Superseded):
         return {"state": "past"}  # moved on, or another execution carries on and settles it anew
+    about = {"job_id": item["jobId"], "state": values.get("state", "settling"), "doing": values.get("doing")}
+    logger.info("Settled", extra=about)
     return {"state": values.get("state", "settling")}
 
 

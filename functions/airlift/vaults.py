@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, merge, recovery_key, vault_key
+from airlift.logs import set_level
 from airlift.notify import deliver, notice, title_of
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
@@ -40,6 +41,7 @@ class VaultWork:
         self.recovery: Record = self._existing(recovery_key(self.recovery_id))
         self.vault: Record = self._existing(vault_key(self.recovery_id, self.vault_arn))
         self.plan: Plan = plan_at(self.recovery["planKey"])
+        set_level(self.recovery.get("logLevel") or self.plan.log_level)
         self.at_end: dict[str, Any] = {}
         """Values to be written together with the ending."""
         self._begun = now()
