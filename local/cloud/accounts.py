@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.running import (
@@ -141,6 +142,9 @@ def wait_for_team(cloud: Cloud, vault: str) -> None:
 
 def make_network(cloud: Cloud) -> tuple[dict[str, list[str]], str]:
     """Step 7, in the recovery account; the plan's `targets.defaults`, and a key for what is restored."""
+    iam = cloud.client("iam", RECOVERY)
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_service_linked_role(AWSServiceName="backup.amazonaws.com")
     zones = {"AvailabilityZone1": f"{REGION}a", "AvailabilityZone2": f"{REGION}c"}
     made = deploy(
         cloud, RECOVERY, "4-recovery-account/isolated-network.yaml", "airlift-isolated", MakeKey="yes", **zones

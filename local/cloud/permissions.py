@@ -151,6 +151,11 @@ def _in_rds(_path: str, _body: bytes, query: Mapping[str, Any], where: str) -> s
     return _first(query, "ResourceName") or (f"arn:aws:rds:{where}:{whole[action]}" if action in whole else None)
 
 
+def _simulated(_path: str, _body: bytes, query: Mapping[str, Any], _where: str) -> str | None:
+    """IAM's SimulatePrincipalPolicy names a role by its ARN."""
+    return _first(query, "PolicySourceArn") or None
+
+
 def _first(query: Mapping[str, Any], name: str) -> str:
     found = query.get(name) or ""
     return str(found[0] if isinstance(found, list) else found)
@@ -169,5 +174,6 @@ _MISSED = {
     "dynamodb": _tagged_table,
     "ec2": _tagged_in_ec2,
     "elasticfilesystem": _file_system,
+    "iam": _simulated,
     "rds": _in_rds,
 }

@@ -74,7 +74,8 @@ class Story:
         """Write the recovery plan of this story; with `pause`, the operator confirms before anything is restored."""
         arn = f"arn:aws:cloudwatch:{REGION}:{DETECTOR}:alarm:{ALARM}"
         alarm = {"arn": arn, "account": PRODUCTION, "lookBackMinutes": 60, "allow": "request"}
-        account = {"id": PRODUCTION, "name": "production", "vaults": [{"arn": VAULT, "approvalTeamArn": self.team}]}
+        vaults = [{"arn": VAULT, "approvalTeamArn": self.team}]
+        account = {"id": PRODUCTION, "name": "production", "managementAccount": MANAGEMENT, "vaults": vaults}
         plan = {
             "version": 1,
             "approval": {"coolDownMinutes": 0},  # several incidents follow each other closely here
