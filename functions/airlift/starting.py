@@ -193,16 +193,23 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
 
 
 def _point_metadata(work: VaultWork, point_arn: str) -> dict[str, str]:
-    """GetRecoveryPointRestoreMetadata without nulls. A help, never a condition: {} if it may not be read here."""
+    """GetRecoveryPointRestoreMetadata without nulls; where it may not be read, what AWS infers for a restore test.
+
+    A help, never a condition: {} if neither can be read here.
+    """
+    backup = client("backup")
+    this = {"BackupVaultName": work.vault["restoreAccessBackupVaultName"], "RecoveryPointArn": point_arn}
     try:
-        answer = client("backup").get_recovery_point_restore_metadata(
-            BackupVaultName=work.vault["restoreAccessBackupVaultName"], RecoveryPointArn=point_arn
-        )
+        found = backup.get_recovery_point_restore_metadata(**this).get("RestoreMetadata", {})
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDeniedException", "InvalidRequestException"):
-            return {}
-        raise
-    return {key: value for key, value in answer.get("RestoreMetadata", {}).items() if value is not None}
+        if error.response["Error"]["Code"] not in ("AccessDeniedException", "InvalidRequestException"):
+            raise
+        try:
+            found = backup.get_restore_testing_inferred_metadata(**this).get("InferredMetadata", {})
+        except ClientError as refused:
+            logger.info("No metadata of the point", extra={"error": refused.response["Error"]["Code"]})
+            found = {}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _point_tags(point_arn: str) -> dict[str, str]:

@@ -275,6 +275,8 @@ def test_a_restore_access_vault_shows_its_sources_points_while_available(story: 
     assert found["VaultType"] == "RESTORE_ACCESS_BACKUP_VAULT"
     metadata = backup.get_recovery_point_restore_metadata(BackupVaultName="access", RecoveryPointArn=point)
     assert metadata["RestoreMetadata"] == {"originalTableName": "orders"}
+    with refused("InvalidParameterValueException", "Restore testing does not support"):
+        backup.get_restore_testing_inferred_metadata(BackupVaultName="access", RecoveryPointArn=point)
     with refused("InvalidRequestException"):
         backup.delete_recovery_point(BackupVaultName="access", RecoveryPointArn=point)
     backup.delete_backup_vault(BackupVaultName="access")

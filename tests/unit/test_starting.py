@@ -285,10 +285,21 @@ def test_without_a_point_the_resource_is_skipped_with_the_reason(
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidRequestException"])
 def test_the_points_metadata_are_a_help_and_no_condition(work: Make, services: Services, code: str) -> None:
-    backup(services, get_recovery_point_restore_metadata=refused(code))
+    unread = {"get_recovery_point_restore_metadata": refused(code)}
+    backup(services, **unread, get_restore_testing_inferred_metadata=refused("InvalidParameterValueException"))
     item = an_item()
     start(w := work(item), item, {}, CUT)
     assert stored(w, item)["state"] == "running"
+    assert stored(w, item)["pointMetadata"] == {}
+
+
+def test_where_a_points_metadata_may_not_be_read_what_aws_infers_helps(work: Make, services: Services) -> None:
+    inferred = {"InferredMetadata": {"engine": "aurora-mysql"}}
+    unread = {"get_recovery_point_restore_metadata": refused("AccessDeniedException")}
+    backup(services, **unread, get_restore_testing_inferred_metadata=inferred)
+    item = an_item()
+    start(w := work(item), item, {}, CUT)
+    assert stored(w, item)["pointMetadata"] == {"engine": "aurora-mysql"}
 
 
 def test_a_point_that_is_gone_moves_to_the_older_one_before_anything_is_started(work: Make, services: Services) -> None:

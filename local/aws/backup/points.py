@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from local.aws.backup.state import AIR_GAPPED, RESTORE_ACCESS, Point, State, Vault
 from local.aws.backup.types import FAMILIES
 from local.aws.context import page
-from local.aws.errors import invalid_request
+from local.aws.errors import invalid_parameter, invalid_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +90,12 @@ class Points:
             "RestoreMetadata": FAMILIES[point.resource_type].restore_metadata(point.content),
             "ResourceType": point.resource_type,
         }
+
+    def get_restore_testing_inferred_metadata(self, caller: Caller, params: Params) -> None:
+        """GetRestoreTestingInferredMetadata: restore testing knows no restore-access vaults (inferred), nor others here."""
+        vault = self._state.vault(caller, params["BackupVaultName"], params.get("BackupVaultAccountId"))
+        self._state.point(vault, params["RecoveryPointArn"])
+        raise invalid_parameter(f"Restore testing does not support recovery points of vault {vault.name}.")
 
     def delete_recovery_point(self, caller: Caller, params: Params) -> None:
         """DeleteRecoveryPoint: refused in an air-gapped vault, whose points only their retention ends."""
