@@ -7,16 +7,21 @@ import inspect
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
 import typer.main
 import yaml
 from airlift import errors
+from airlift.readiness import CHECKS, VAULT_CHECKS
 from airlift.restore import FAMILIES
 from airlift.restore.common import OPTIONS
 from airlift_cli.main import app
 from botocore import xform_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(path for folder in ("", "docs/**/", "events/", "accounts/") for path in ROOT.glob(f"{folder}*.md"))
@@ -97,15 +102,65 @@ def test_rows_of_the_checklist_are_whole(row: str) -> None:
     assert all(cells)
 
 
-def test_every_error_has_a_row_in_the_runbook() -> None:
-    rows = [line for line in (ROOT / "docs/runbook.md").read_text().splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+RUNBOOK = ROOT / "docs/runbook.md"
+
+
+def _in_rows(document: Path) -> set[str]:
+    """What the first column of a document's tables gives in code."""
+    rows = [line.split("|")[1] for line in document.read_text().splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def _in_code(pattern: str, files: str = "functions/airlift/**/*.py") -> set[str]:
+    return {name for path in ROOT.glob(files) for name in re.findall(pattern, path.read_text())}
+
+
+def _states(*kinds: str) -> set[str]:
+    return {
+        name
+        for machine in ROOT.glob("statemachine/*.asl.json")
+        for name, state in yaml.safe_load(machine.read_text())["States"].items()
+        if state["Type"] in kinds
+    }
+
+
+def _named_ends() -> set[str]:
+    """Everything that a red execution may be called: errors, Fail states and the endings of vaults."""
     defined = {
         name
         for name, error in inspect.getmembers(errors, inspect.isclass)
         if issubclass(error, errors.AirliftError) and error is not errors.AirliftError
     }
-    assert defined - named == set()
+    given = _in_code(r'Ending\(\s*"(\w+)"', "functions/airlift/endings.py")
+    return defined | given | {"TimedOut", "Failed", "States.Runtime", "States.TaskFailed"} | _states("Fail")
+
+
+def _reasons_to_hold() -> set[str]:
+    """The words after `held:`, as the table of failures and the checks before a start have them."""
+    written = _in_code(r'(?:\bCause|_rule)\(\s*"(?:point|environment|unknown)",\s*"([^"]+)"')
+    return written | {f"{kind} not ready" for kind in _in_code(r'\bLack\("(\w+)"')}
+
+
+def _readiness_checks() -> set[str]:
+    return {row.name for row in (*VAULT_CHECKS, *CHECKS)} | _in_code(r'\bResult\(\s*"([^"]+)"')
+
+
+@pytest.mark.parametrize("named", [_named_ends, _reasons_to_hold, _readiness_checks])
+def test_everything_that_can_go_wrong_has_a_row_in_the_runbook(named: Callable[[], set[str]]) -> None:
+    assert len(named()) > 10
+    assert named() - _in_rows(RUNBOOK) == set()
+
+
+def test_every_alarm_and_every_situation_has_its_section_in_the_runbook() -> None:
+    alarms = re.findall(
+        r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", (ROOT / "template.yaml").read_text(), re.MULTILINE
+    )
+    text = RUNBOOK.read_text()
+    assert alarms
+    assert {_anchor(alarm) for alarm in alarms} <= _anchors(RUNBOOK)
+    index = set(re.findall(r"\(#([\w-]+)\) \|$", text, re.MULTILINE))
+    told = {"who-is-told"}  # about notices, no situation
+    assert {_anchor(title) for title in re.findall(r"^## (.*)", text, re.MULTILINE)} - told <= index
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
@@ -162,10 +217,5 @@ def test_each_type_and_option_is_told() -> None:
 
 def test_the_architecture_shows_every_state() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
-    states = {
-        name
-        for machine in ROOT.glob("statemachine/*.asl.json")
-        for name, state in yaml.safe_load(machine.read_text())["States"].items()
-        if state["Type"] in ("Task", "Map", "Succeed")
-    }
+    states = _states("Task", "Map", "Succeed", "Fail")
     assert not [name for name in states if not re.search(rf"\b{name}\b", text)]
