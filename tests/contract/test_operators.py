@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,8 @@ VALUES = {
     "AirliftStackName": "airlift",
     "LedgerTableName": "airlift-Ledger-1A2B3C",
     "EvidenceBucketName": "airlift-evidencebucket-1a2b3c",
+    "WorkingBucketName": "airlift-workingbucket-1a2b3c",
+    "EvidenceKeyArn": f"arn:aws:kms:ap-northeast-1:444455556666:key/{'0a1b':0<12}",
     "PlanApplicationId": "abc1234",
 }
 PLACE = "ap-northeast-1:444455556666"
@@ -40,6 +43,9 @@ MAY: list[tuple[str, str, set[str]]] = [
     ("dynamodb:DeleteItem", TABLE, NOBODY),
     ("s3:GetObject", f"{EVIDENCE}/recoveries/r-1/summary.json", ALL),
     ("s3:ListBucket", EVIDENCE, ALL),
+    ("s3:GetObject", f"{EVIDENCE.replace('evidence', 'working')}/readiness/readiness.html", ALL),
+    ("s3:PutObject", f"{EVIDENCE.replace('evidence', 'working')}/readiness/readiness.html", NOBODY),
+    ("kms:Decrypt", VALUES["EvidenceKeyArn"], NOBODY),  # not past S3
     ("s3:DeleteObject", f"{EVIDENCE}/recoveries/r-1/summary.json", NOBODY),
     ("states:DescribeExecution", f"{EXECUTION}-recovery:cli-1", ALL),
     ("states:GetExecutionHistory", f"{EXECUTION}-vault-recovery:one", ALL),
@@ -75,6 +81,10 @@ def _resolved(value: Any) -> Any:
             for name, given in VALUES.items():
                 text = text.replace(f"${{{name}}}", given)
             return text
+        case {"Fn::If": [_, given, _]}:
+            return _resolved(given)
+        case {"Ref": name}:
+            return VALUES[name]
         case dict():
             return {key: _resolved(part) for key, part in value.items()}
         case list():
@@ -103,9 +113,21 @@ def test_responder_closes_access_of_airlift_only() -> None:
     assert not _may("Operator", "backup:DeleteBackupVault", VAULT, ours)
 
 
+@pytest.mark.parametrize("policy", sorted(ALL))
+def test_policy_is_short_enough(policy: str) -> None:
+    """Of a managed policy 6,144 characters, white space apart (reference_iam-quotas.html)."""
+    document = _resolved(properties(TEMPLATES["operators"], policy)["PolicyDocument"])
+    assert len(json.dumps(document, separators=(",", ":"))) < 5000  # longer names of stacks, tables, buckets fit in
+
+
+def test_evidence_under_a_key_is_read_through_s3() -> None:
+    through = {"kms:ViaService": "s3.ap-northeast-1.amazonaws.com"}
+    assert _may("Viewer", "kms:Decrypt", VALUES["EvidenceKeyArn"], through)
+
+
 def test_policies_name_what_the_stack_holds() -> None:
     stack = yaml_parse((ACCOUNTS.parent / "template.yaml").read_text())
-    needed = {"LedgerTableName", "EvidenceBucketName", "PlanApplicationId"}
+    needed = {"LedgerTableName", "EvidenceBucketName", "WorkingBucketName", "PlanApplicationId"}
     assert needed <= set(stack["Outputs"])
     assert {"DailyCheckFunction", "ValidatePlanFunction"} <= set(stack["Resources"])
     assert properties(stack, "PeopleTopic")["TopicName"] == {"Fn::Sub": "${AWS::StackName}-people"}
