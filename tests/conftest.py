@@ -10,8 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Powertools reads it once, when a handler's module is loaded.
+# Powertools reads them once, when a handler's module is loaded; as the template sets them.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Airlift")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "airlift")
 
 _TOGETHER = {"e2e": "e2e", "workflow": "workflow", "local": "local"}
 """Folders whose files share a local cloud, played scenarios or a world."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.logging import logger as powertools_logger
 
 from local.asl.tasks import LambdaResult
@@ -276,6 +277,7 @@ def _error(kind: str, message: str, **more: Any) -> LambdaResult:
 def forget_state() -> None:
     """Clear every cache of the production code, as new execution environments start cold and without any."""
     powertools_logger.is_cold_start = True
+    Metrics().clear_metrics()
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "airlift":
             for value in list(vars(module).values()):
