@@ -101,6 +101,15 @@ class Form:
         return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
 
 
+def repeated(values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:
+    """A problem for each value that is there more than once, with its path; `what` says what it is twice."""
+    seen = set()
+    for path, value in values:
+        if value in seen:
+            yield Problem(path, f"{value} is {what} twice.", "Remove one of them.")
+        seen.add(value)
+
+
 def refuse(what: str, remedy: str, *, field: str | None = None) -> PydanticCustomError:
     """The error for a validator to raise; `field`, as the document spells it, says where."""
     return PydanticCustomError("refused", "{what}", {"what": what, "remedy": remedy, "field": field})

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from airlift.arns import Arn
-from airlift.documents import Problem, did_you_mean, problems_of
+from airlift.documents import Problem, did_you_mean, problems_of, repeated
 from airlift.plan import UNMATCHED, Plan
 from airlift.plan_check_targets import (
     RESTORABLE,
@@ -21,6 +21,7 @@ from airlift.plan_check_targets import (
     target_problems,
     type_problems,
 )
+from airlift.plan_check_triggers import TRIGGER_RULES, kinds
 from airlift.restore import NOT_HELD
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 MPA_REGION = "us-east-1"
 """Approval teams exist in no other Region (mpa-region-support.html)."""
-MEDIUM = 4
-"""GuardDuty's lowest severity above what it reports every day (guardduty_findings-severity.html)."""
 
 
 def check(document: Mapping[str, Any], *, region: str | None = None) -> list[Problem]:
@@ -58,7 +57,7 @@ def what_is_not_covered(plan: Plan) -> list[str]:
     named = [matcher.types or ("*",) for wave in plan.waves for matcher in wave.match]
     unnamed = [kind for kind in RESTORABLE if not any(kind in types or "*" in types for types in named)]
     return [
-        *(f"{kind} start nothing." for kind, trigger in _triggers(plan).items() if not trigger),
+        *(f"{kind} start nothing." for kind, trigger in kinds(plan).items() if not trigger),
         *(f"Left alone: {_words(entry)} ({entry.reason})." for entry in plan.exclude),
         *(f"{kind} is named by no wave and {_unmatched(plan)}." for kind in unnamed),
         *(f"If the vaults hold {kind}: {lack}" for kind, lack in lacking(plan) if not spoken_of(plan, kind)),
@@ -72,28 +71,9 @@ def _unmatched(plan: Plan) -> str:
     return f"restored last, in the wave {UNMATCHED}" if plan.unmatched == "last" else "left out"
 
 
-def _triggers(plan: Plan) -> dict[str, object]:
-    triggers = plan.triggers
-    return {
-        "GuardDuty findings": triggers.guard_duty,
-        "Security Hub findings": triggers.security_hub,
-        "AWS Health events": triggers.health,
-        "Custom events": triggers.custom,
-        "CloudWatch alarms": triggers.alarms,
-    }
-
-
 def _words(matcher: Matcher) -> str:
     given = matcher.model_dump(include={"types", "arns", "names"}, exclude_none=True)
     return ", ".join(f"{kind} {' or '.join(patterns)}" for kind, patterns in given.items())
-
-
-def _repeated(values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:
-    seen = set()
-    for path, value in values:
-        if value in seen:
-            yield Problem(path, f"{value} is {what} twice.", "Remove one of them.")
-        seen.add(value)
 
 
 def _regions(plan: Plan, region: str | None) -> Iterator[Problem]:
@@ -108,13 +88,13 @@ def _regions(plan: Plan, region: str | None) -> Iterator[Problem]:
 
 
 def _accounts(plan: Plan) -> Iterator[Problem]:
-    yield from _repeated(((("accounts", i, "id"), account.id) for i, account in enumerate(plan.accounts)), "listed")
+    yield from repeated(((("accounts", i, "id"), account.id) for i, account in enumerate(plan.accounts)), "listed")
     vaults = [
         (("accounts", i, "vaults", j), account, vault)
         for i, account in enumerate(plan.accounts)
         for j, vault in enumerate(account.vaults)
     ]
-    yield from _repeated((((*path, "arn"), vault.arn) for path, _, vault in vaults), "listed")
+    yield from repeated((((*path, "arn"), vault.arn) for path, _, vault in vaults), "listed")
     protected = {account.id for account in plan.accounts}
     for path, account, vault in vaults:
         owner = Arn.parse(vault.arn).account
@@ -135,47 +115,9 @@ def _accounts(plan: Plan) -> Iterator[Problem]:
             yield Problem((*path, "approvalTeamArn"), what, remedy, "warning")
 
 
-def _detectors(plan: Plan) -> Iterator[Problem]:
-    yield from _repeated(((("detectors", i), sender) for i, sender in enumerate(plan.detectors)), "listed")
-    protected = {account.id for account in plan.accounts}
-    for i, sender in enumerate(plan.detectors):
-        if sender in protected:
-            what = f"{sender} is a protected account: whoever holds it could send or hold back events."
-            yield Problem(("detectors", i), what, "List the account that gathers its findings instead.")
-    if not any(_triggers(plan).values()):
-        what = "No trigger is listed: only a person can start a recovery."
-        yield Problem(("triggers",), what, "Add guardDuty or alarms, if events should.", "warning")
-    elif not plan.detectors:
-        what = "No detector is listed: no event is believed, so no trigger can do anything."
-        yield Problem(("detectors",), what, "List the account that gathers the findings.")
-
-
-def _alarms(plan: Plan) -> Iterator[Problem]:
-    alarms = plan.triggers.alarms
-    path = ("triggers", "alarms")
-    yield from _repeated((((*path, i, "arn"), alarm.arn) for i, alarm in enumerate(alarms)), "listed")
-    protected = {account.id for account in plan.accounts}
-    for i, alarm in enumerate(alarms):
-        if alarm.account not in protected:
-            what = f"{alarm.account} is not under accounts."
-            yield Problem((*path, i, "account"), what, "Add it there, or name the account this alarm watches.")
-        sender = Arn.parse(alarm.arn).account
-        if plan.detectors and sender not in plan.detectors:
-            what = f"The alarm's own account {sender} is not among the detectors: it is not believed."
-            yield Problem((*path, i, "arn"), what, "Add it to detectors, or move the alarm.")
-
-
-def _guard_duty(plan: Plan) -> Iterator[Problem]:
-    trigger = plan.triggers.guard_duty
-    if trigger and trigger.allow == "request" and trigger.minimum_severity < MEDIUM:
-        what = f"Findings of severity {trigger.minimum_severity:g} come daily, and each may ask people for approval."
-        remedy = "Raise it to 7, and list under types the low ones that matter."
-        yield Problem(("triggers", "guardDuty", "minimumSeverity"), what, remedy, "warning")
-
-
 def _waves(plan: Plan) -> Iterator[Problem]:
     names = [(("waves", i, "name"), wave.name) for i, wave in enumerate(plan.waves)]
-    yield from _repeated(names, "the name of a wave")
+    yield from repeated(names, "the name of a wave")
     for path, name in names:
         if name == UNMATCHED:
             yield Problem(path, f"{UNMATCHED} is the wave of what no other matches.", "Choose another name.")
@@ -250,9 +192,7 @@ def _policy(plan: Plan) -> Iterator[Problem]:
 
 _RULES: tuple[Callable[[Plan], Iterable[Problem]], ...] = (
     _accounts,
-    _detectors,
-    _guard_duty,
-    _alarms,
+    *TRIGGER_RULES,
     _waves,
     _order,
     _limits,

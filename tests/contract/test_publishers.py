@@ -16,11 +16,14 @@ PLACE = f"{REGION}:{ACCOUNT}"
 TOPICS = {name: f"arn:aws:sns:{PLACE}:airlift-{name}" for name in ("people", "chat")}
 PUBLISHERS = {
     "receive_trigger",
+    "check_readiness",
     "request_vault_access",
     "check_approval",
     "select_recovery_points",
     "advance_restores",
     "close_recovery",
+    "clean_up_drill",
+    "janitor",
 }
 """Handlers that tell people; the workflow tests see that no other one tries to."""
 CLOUDWATCH = "cloudwatch.amazonaws.com"

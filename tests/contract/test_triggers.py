@@ -75,7 +75,7 @@ def changed(name: str, path: str, value: object) -> dict[str, Any]:
 
 def put(event: dict[str, Any], path: str, value: object) -> None:
     *steps, last = path.split("/")
-    place = event
+    place: Any = event
     for step in steps:
         place = place[int(step) if step.isdigit() else step]
     place.pop(last, None)

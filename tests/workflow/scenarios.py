@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.simulation.story import Story, iso, sample
 from local.simulation.world import OWNER
-from tests.workflow import approvals, choosing, drills, second_tier, waves
+from tests.workflow import approvals, asking, choosing, drills, second_tier, waves
 from tests.workflow.playing import (
     HOUR,
     MACHINES,
@@ -25,6 +25,7 @@ __all__ = [
     "SCENARIOS",
     "Played",
     "approvals",
+    "asking",
     "choosing",
     "console",
     "drills",

