@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from airlift.documents import Problem, did_you_mean, nearest
-from airlift.errors import MetadataRefused
+from airlift.plan_check_resources import example_target, refusals, resource_problems, served
 from airlift.restore import FAMILIES, NOT_HELD, nearest_key
-from airlift.restore.base import RecoveryPoint
 from airlift.restore.common import LONGEST_TAG_VALUE, OPTIONS, VALIDATION_FUNCTION
 
 if TYPE_CHECKING:
@@ -20,9 +17,10 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airlift.documents import Path
+    from airlift.errors import MetadataRefused
     from airlift.plan import Plan
     from airlift.plan_parts import Settings
-    from airlift.restore.base import Family, Target
+    from airlift.restore.base import Family
 
 RESTORABLE = tuple(kind for family in FAMILIES for kind in family.resource_types)
 """AWS Backup's names of the types that Airlift restores."""
@@ -53,7 +51,6 @@ _CAPACITIES = {"MinCapacity", "MaxCapacity"}
 _MOST_INSTANCES = 16  # of a cluster: a writer and 15 readers (CHAP_Limits.html)
 _LONGEST_TAG_KEY = 128
 _MOST_OWN_TAGS = 40  # of 50, so that Airlift's and some of the source's have room
-_ANY_ACCOUNT, _ANY_TIME = "000000000000", datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def type_problems(path: Path, kind: str, *, restored: bool) -> Iterator[Problem]:
@@ -178,14 +175,8 @@ def lacking(plan: Plan) -> Iterator[tuple[str, MetadataRefused]]:
 
     A type comes up once for each kind of points that lacks something.
     """
-    for family in FAMILIES:
-        for kind, example in product(family.resource_types, family.examples):
-            arn = f"arn:aws:service:region:{_ANY_ACCOUNT}:thing/example"
-            point = RecoveryPoint("", arn, kind, _ANY_TIME, restore_metadata=example)
-            try:
-                family.metadata(point, _example_target(plan, kind))
-            except MetadataRefused as refused:
-                yield kind, refused
+    for kind in RESTORABLE:
+        yield from ((kind, refused) for refused in refusals(plan, kind))
 
 
 def spoken_of(plan: Plan, kind: str) -> bool:
@@ -200,24 +191,23 @@ def _lacks(plan: Plan) -> Iterator[Problem]:
     for kind, refused in lacks:
         if spoken_of(plan, kind):
             # A plan need not serve each kind of points that a type has, but one.
-            serves_none = lacking_kinds[kind] == len(_families([kind])[0].examples)
+            serves_none = lacking_kinds[kind] == len(_families([kind])[0].examples) and not served(plan, kind)
             yield Problem(
                 ("targets", "types", kind), refused.what, refused.remedy, "error" if serves_none else "warning"
             )
+    told = {
+        kind: {refused.what for one, refused in lacks if one == kind} for kind in RESTORABLE if spoken_of(plan, kind)
+    }
+    yield from resource_problems(plan, told)
     for family in FAMILIES:
         for kind in family.resource_types:
-            options = _example_target(plan, kind).options
+            options = example_target(plan, kind).options
             networks = {"subnetIds", "dbSubnetGroupName"} & family.option_keys
             unreachable = networks and not any(options.get(option) for option in networks)
             if unreachable and kind not in lacking_kinds:
                 what = f"Without subnetIds, a restored {kind} can be reached from no network."
                 remedy = "Add the subnets of an isolated network, here or in targets.defaults."
                 yield Problem(("targets", "types", kind), what, remedy, "warning")
-
-
-def _example_target(plan: Plan, kind: str) -> Target:
-    recovery_id = f"r-20260101-{_ANY_ACCOUNT}-0000"
-    return plan.target(kind, "", recovery_id=recovery_id, account=_ANY_ACCOUNT, region="", attempt=1)
 
 
 def _families(kinds: Iterable[str]) -> list[Family]:

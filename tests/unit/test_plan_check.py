@@ -51,6 +51,11 @@ def targets(types: dict[str, Any] | None = None, **defaults: Any) -> dict[str, A
     return plan(targets={"defaults": base | defaults, "types": types or {}})
 
 
+def resource(arn: str, types: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+    document = targets(types)
+    return document | {"targets": document["targets"] | {"resources": [{"arn": arn} | settings]}}
+
+
 def team(arn: str | None) -> dict[str, Any]:
     one = vault()
     one.pop("approvalTeamArn")
@@ -223,6 +228,31 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         "targets.resources[0].metadata.nope",
         "error",
         "no such metadata",
+    ),
+    (
+        resource(f"arn:aws:dynamodb:{REGION}:111122223333:table/orders", metadata={"volumeType": "gp3"}),
+        "targets.resources[0]",
+        "error",
+        "DynamoDB: A restore of DynamoDB takes no metadata key 'volumeType'.",
+    ),
+    (
+        resource("arn:aws:ec2:*:111122223333:*", metadata={"volumeType": "gp3"}),
+        "targets.resources[0]",
+        "warning",
+        "EC2: A restore of EC2 takes no metadata key 'volumeType'.",
+    ),
+    (
+        resource("arn:aws:ec2:*:111122223333:volume/vol-1", availabilityZones=None),
+        "targets.resources[0]",
+        "error",
+        "EBS: The plan names no Availability Zone for the volume arn:aws:ec2:*:111122223333:volume/vol-1",
+    ),
+    (resource("arn:aws:sqs:*:*:orders"), "targets.resources[0].arn", "warning", "No resource that Airlift restores"),
+    (
+        resource("arn:aws:timestream:*:*:database/a/table/*", types={"Timestream": {}}, database="spare"),
+        "targets.types.Timestream",
+        "warning",
+        "names no database",
     ),
     (plan(points={"marginMinutes": 0}), "points.marginMinutes", "warning", "first minutes"),
     (plan(points={"statuses": ["PARTIAL"]}), "points.statuses", "warning", "nested points"),
