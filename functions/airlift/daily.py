@@ -17,6 +17,7 @@ from airlift.errors import AirliftError
 from airlift.pages import render
 from airlift.plan_store import newest_plan
 from airlift.readiness import check
+from airlift.remembering import tell_drills
 from airlift.requesting import restore_access_vaults
 from airlift.runtime import logger, metrics, setting
 from airlift.selection import Selection
@@ -61,6 +62,7 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
         found += check(plan.plan, ledger, region)
         vaults = _open_vaults(plan.plan, region)
         deployed = Deployed(setting("RECOVERY_STATE_MACHINE_ARN"), setting("RESTORE_ROLE_ARN"))
+        tell_drills(ledger, plan.plan, region)
         _put(bucket, CARD, card(plan.plan, deployed, at=now(), version=version), _HTML)
     counts = Counter(result.severity for result in found)
     blockers = counts["blocks"] + counts["holds"]

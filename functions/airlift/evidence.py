@@ -137,8 +137,7 @@ def flaws(files: Mapping[str, bytes]) -> list[Flaw]:
     found = [_chain_flaw(list(_lines({name: kept[name] for name in _part_names(kept)})))]
     found += [_chain_flaw(list(_lines({name: files[name]}))) for name in hours]
     if kept:
-        known = {canonical(_content(line.record)) for line in _lines(kept)}
-        found += [_lost_since(_lines({name: files[name]}), known) for name in hours]
+        found += [_lost_since(list(_lines({name: files[name]})), list(_lines(kept))) for name in hours]
     elif not hours:
         found.append(Flaw(part_name(1), 0, "missing"))
     return [*(flaw for flaw in found if flaw), *_sum_flaws(files)]
@@ -207,11 +206,20 @@ def _broken_link(lines: Sequence[_Line], index: int) -> Flaw:
     follower = lines[index + 1].record.get("previous") if index + 1 < len(lines) else None
     if follower == mended:
         return Flaw(line.file, line.place, "altered: its link to the line before was changed")
-    return Flaw(before.file, before.place, "altered: the line after it was written for another one")
+    or_next = "" if follower else ", or that line itself was altered: nothing comes after it"
+    return Flaw(before.file, before.place, f"altered: the line after it was written for another one{or_next}")
 
 
-def _lost_since(lines: Iterable[_Line], known: set[bytes]) -> Flaw | None:
-    """The first entry of an hour that the timeline lacks: somebody changed the ledger in between."""
+def _lost_since(lines: Sequence[_Line], kept: Sequence[_Line]) -> Flaw | None:
+    """The first entry of an hour that the timeline lacks: somebody changed the ledger in between.
+
+    An hour that was not over when the timeline was kept last can't be held against it.
+    """
+    headers = [line.record for line in kept if line.record.get("record") == "header"]
+    last = max((str(header.get("writtenAt", "")) for header in headers), default="")
+    if not str(lines[0].record.get("hour", "")) < last[: len("2026-11-24T08")]:
+        return None
+    known = {canonical(_content(line.record)) for line in kept}
     entries = (line for line in lines if line.record.get("record") == "entry")
     lost = next((line for line in entries if canonical(_content(line.record)) not in known), None)
     what = "missing: the timeline lacks what was kept of this hour"

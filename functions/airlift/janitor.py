@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from airlift.aws import client
 from airlift.errors import AirliftError, PlanUnreadable
+from airlift.keeping import is_due, keep, keep_hours
 from airlift.ledger import Delete, Ledger, Record, Update, chore_key, recovery_key
 from airlift.lock import close_execution, is_running
 from airlift.notify import deliver_or_retry, notice, title_of
@@ -80,11 +81,15 @@ def _see_to(ledger: Ledger, identity: str, plan: Callable[[], Plan]) -> str:
         began = recovery.get("resumedAt", recovery["createdAt"])
         if is_running({"executionArn": recovery["executionArn"], "takenAt": began}):
             _set_log_level(ledger, recovery, plan)
+            keep_hours(ledger, recovery)
             return "running"
         close_execution(recovery["executionArn"])
         return "closed"
     deliver_or_retry(ledger, recovery_key(identity)[0])
-    return _drill(recovery) if is_drill(identity) else _real(ledger, recovery, plan)
+    condition = _drill(recovery) if is_drill(identity) else _real(ledger, recovery, plan)
+    if is_due(ledger.get(recovery_key(identity)) or recovery):
+        keep(ledger, identity)
+    return condition
 
 
 def _drill(drill: Record) -> str:

@@ -7,6 +7,7 @@
 | ACCOUNT#<account>          | LAST                      | when the account's last recovery ended                     |
 | ACCOUNT#… or RECOVERY#…    | NOTICE#<name>             | one notice to people, published or not yet                 |
 | RECOVERIES                 | <recovery id>             | list of all recoveries, newest last                        |
+| HISTORY                    | <account>#<began>#<id>    | what an ended recovery took, and what had changed          |
 | CHORES                     | <recovery id>             | what the janitor still has to see to                       |
 | EXECUTION#<arn>            | EXECUTION                 | which recovery an execution served                         |
 | RECOVERY#<id>              | RECOVERY                  | the recovery                                               |
@@ -144,6 +145,10 @@ def last_key(account: str) -> tuple[str, str]:
 
 def chore_key(recovery_id: str) -> tuple[str, str]:
     return "CHORES", recovery_id
+
+
+def history_key(account: str, began: str, recovery_id: str) -> tuple[str, str]:
+    return "HISTORY", f"{account}#{began}#{recovery_id}"
 
 
 def listing_key(recovery_id: str) -> tuple[str, str]:

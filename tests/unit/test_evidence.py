@@ -93,7 +93,11 @@ def test_every_single_line_that_is_altered_is_named(name: str) -> None:
     for place in range(1, len(lines) + 1):
         changed = [edited(lines, place, **v) for v in ({"text": "other"}, {"previous": "1" * 64}, {"line": 77})]
         for others in [*changed, [*lines[: place - 1], b"no JSON\n", *lines[place:]]]:
-            assert tampered(name, others)[0].startswith(f"{name}, line {place}: altered")
+            [flaw, *_] = tampered(name, others)
+            if "or that line itself" in flaw:  # only the very last line has nothing after it that tells which
+                assert (name, place, others) == ("timeline-3.jsonl", 3, changed[1])
+            else:
+                assert flaw.startswith(f"{name}, line {place}: altered")
 
 
 def test_a_line_that_is_missing_or_moved_is_named() -> None:
