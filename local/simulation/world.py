@@ -41,6 +41,8 @@ MANAGEMENT = "121212121212"
 CALL_SECONDS = 0.01
 """What an SDK call takes a handler, so that no two of its writes bear the same time."""
 
+KEPT = {"MessageRetentionPeriod": "1209600"}
+"""A queue's longest retention: incidents go on for days."""
 AfterCall = Callable[[Call, dict[str, Any]], None]
 
 
@@ -144,7 +146,7 @@ class Simulation:
             "AWS::URLSuffix": "amazonaws.com",
         }
         self.outputs = Stack(translated(), pseudo, self.parameters, Resources(self).create).deploy()
-        self._inbox = self.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+        self._inbox = self.client("sqs").create_queue(QueueName="people", Attributes=KEPT)["QueueUrl"]
         self.client("sns").subscribe(
             TopicArn=self.outputs["PeopleTopicArn"],
             Protocol="sqs",
@@ -284,7 +286,7 @@ class Simulation:
             return dict(dsql.list_tags_for_resource(resourceArn=arn)["tags"]) if there else {}
         return self.aws.tags_of(arn)
 
-    def _send(self, target: str, role_arn: str | None, event: dict[str, Any]) -> None:
+    def _send(self, target: str, role_arn: str | None, event: Any) -> None:
         if ":lambda:" in target:
             self.permissions.permit(self.lambdas.functions[target], "events.amazonaws.com")
             self.lambdas.invoke_later(target, event)
@@ -292,6 +294,10 @@ class Simulation:
             if not self.authorize(role_arn, "states:StartExecution", target):
                 raise ServiceError("AccessDeniedException", f"{role_arn} may not start {target}.", 403)
             self.engine.start(target, None, json.dumps(event))
+        elif ":sns:" in target and role_arn:
+            if not self.authorize(role_arn, "sns:Publish", target):
+                raise ServiceError("AuthorizationError", f"{role_arn} may not publish to {target}.", 403)
+            self.client("sns").publish(TopicArn=target, Message=event)
         else:
             raise LookupError(f"not simulated as a rule's target: {target}")
 

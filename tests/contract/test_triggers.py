@@ -14,6 +14,7 @@ from airlift.forwarding import is_check
 from airlift.incident import Incident
 from airlift.inputs import Action, Start, parse_input
 from airlift.plan import Plan
+from airlift.plan_check_triggers import FAMILIES
 from airlift.triggers import READERS, read_event
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -219,6 +220,10 @@ def test_rules_and_readers_are_for_the_same_events() -> None:
     assert [rule for rule in RULES if matches(rule, sample(CHECK))] == ["OtherTool"]
     assert is_check(sample(CHECK))
     assert not is_check(sample(CUSTOM))
+
+
+def test_the_plans_check_knows_which_families_are_let_in() -> None:
+    assert tuple(families()) == FAMILIES
 
 
 def variants(name: str, choices: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:

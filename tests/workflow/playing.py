@@ -10,7 +10,7 @@ from typing import Any
 
 from local.simulation.sdk import Call, ServiceError
 from local.simulation.story import Story
-from local.simulation.world import Simulation
+from local.simulation.world import KEPT, Simulation
 from tests.workflow.reached import catches_reached, states_reached
 
 HOUR = 3600.0
@@ -76,7 +76,7 @@ class Played:
 
 def listen(sim: Simulation, topic: str) -> None:
     """Subscribes a queue to the stack's topic of this name."""
-    sim.client("sqs").create_queue(QueueName=topic)
+    sim.client("sqs").create_queue(QueueName=topic, Attributes=KEPT)
     sim.client("sns").subscribe(
         TopicArn=sim.outputs[f"{topic.capitalize()}TopicArn"],
         Protocol="sqs",
