@@ -46,6 +46,8 @@ def tell_votes(access: Access) -> None:
     """How many votes a request has, and how many it lacks; nothing if its session can't be read."""
     if access.session_readable and access.threshold is not None:
         missing = 0 if access.state == "granted" else max(0, access.threshold - access.approvals)
+        votes = {"approvals": access.approvals, "approvals_missing": missing, "rejections": access.rejections}
+        logger.info("Votes", extra={"state": access.state, **votes})
         count(Approvals=access.approvals, ApprovalsMissing=missing, Rejections=access.rejections)
 
 

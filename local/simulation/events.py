@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from local.simulation.timeline import SimulationClock
 
 Event = dict[str, Any]
-Send = Callable[[str, str | None, Event], None]
-"""Hands an event to a target: its ARN, the role to use if any, the event. Raises ServiceError if refused."""
+Send = Callable[[str, str | None, Any], None]
+"""Hands an event, or what was made of it, to a target: its ARN, the role to use if any, the event.
+
+Raises ServiceError if refused.
+"""
 Refused = Callable[[str, str], None]
 """Takes what could not be delivered: the ARN of a dead-letter queue and the body."""
 
+_TARGET = {"Id", "Arn", "RoleArn", "Input", "InputTransformer", "DeadLetterConfig", "RetryPolicy"}
 ENTRIES = 10
 """PutEvents takes at most so many (API_PutEvents.html)."""
 
@@ -198,8 +202,7 @@ class EventRouter:
                         return
                     self._enter(target["Arn"], event, bus_arn.split(":")[4], forwarded=True)
                 else:
-                    given = target.get("Input") or json.dumps(event)
-                    self._send(target["Arn"], target.get("RoleArn"), json.loads(given))
+                    self._send(target["Arn"], target.get("RoleArn"), given(target, event))
             except ServiceError:
                 if queue := target.get("DeadLetterConfig", {}).get("Arn"):
                     self._refused(queue, json.dumps(event))
@@ -207,8 +210,21 @@ class EventRouter:
         self._clock.call_at(self._clock.now() + delay, hand_over)
 
 
+def given(target: Mapping[str, Any], event: Event) -> Any:
+    """What a target gets: the event, a constant, or for people, lines of text with values of the event."""
+    if "InputTransformer" not in target:
+        return json.loads(target["Input"]) if "Input" in target else event
+    text = str(target["InputTransformer"]["InputTemplate"])
+    for name, path in target["InputTransformer"]["InputPathsMap"].items():
+        value: Any = event
+        for step in path.removeprefix("$.").split("."):
+            value = value.get(step, "") if isinstance(value, dict) else ""
+        text = text.replace(f"<{name}>", str(value))
+    return "\n".join(json.loads(line) for line in text.splitlines())
+
+
 def add_target(rule: Rule, target: Mapping[str, Any]) -> None:
     """Give a rule a target. Raises LookupError for what isn't simulated, such as what changes the event."""
-    if unknown := set(target) - {"Id", "Arn", "RoleArn", "Input", "DeadLetterConfig", "RetryPolicy"}:
+    if unknown := set(target) - _TARGET:
         raise LookupError(f"not simulated in a rule's target: {sorted(unknown)}")
     rule.targets[target["Id"]] = target

@@ -154,6 +154,11 @@ class Resources:
         self._client("cloudwatch").put_metric_alarm(AlarmName=name, **_without(p))
         return Made(name, {"Arn": self._arn("cloudwatch", f"alarm:{name}")})
 
+    def dashboard(self, logical_id: str, p: Properties) -> Made:
+        name = p.get("DashboardName", self._named(logical_id))
+        self._client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=p["DashboardBody"])
+        return Made(name)
+
     def bus(self, _logical_id: str, p: Properties) -> Made:
         arn = self._arn("events", f"event-bus/{p['Name']}")
         self._world.events.add_bus(arn, as_list(p["Policy"]["Statement"]) if "Policy" in p else ())
@@ -193,6 +198,7 @@ CREATORS: Mapping[str, Callable[[Resources, str, Properties], Made]] = {
     "AWS::AppConfig::DeploymentStrategy": Resources.short_id,
     "AWS::AppConfig::Environment": Resources.short_id,
     "AWS::CloudWatch::Alarm": Resources.alarm,
+    "AWS::CloudWatch::Dashboard": Resources.dashboard,
     "AWS::DynamoDB::Table": Resources.table,
     "AWS::Events::EventBus": Resources.bus,
     "AWS::Events::Rule": Resources.rule,
