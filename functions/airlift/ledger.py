@@ -5,7 +5,10 @@
 | ACCOUNT#<account>          | LOCK                      | which recovery, and which execution of it, may write       |
 | ACCOUNT#<account>          | TRIGGER#<id>              | a trigger seen, with its first sign; forgotten after 90 d  |
 | ACCOUNT#<account>          | LAST                      | when the account's last recovery ended                     |
+| ACCOUNT#<account>          | TOLD#<permission>         | when people were last told of a sign of compromise         |
 | ACCOUNT#… or RECOVERY#…    | NOTICE#<name>             | one notice to people, published or not yet                 |
+| RECOVERY#<id>              | EVENT#<time>#<kind>#<name> | events for other tools; `open` until they are sent        |
+| FORWARDING                 | <detector>#<Region>       | when its last daily check came                             |
 | RECOVERIES                 | <recovery id>             | list of all recoveries, newest last                        |
 | HISTORY                    | <account>#<began>#<id>    | what an ended recovery took, and what had changed          |
 | CHORES                     | <recovery id>             | what the janitor still has to see to                       |
