@@ -21,7 +21,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 VAULTS = tuple(f"arn:aws:backup:ap-northeast-1:111122223333:backup-vault:{name}" for name in ("first-choice", "second"))
 ALARM_ARN = "arn:aws:cloudwatch:ap-northeast-1:777788889999:alarm:production-mass-deletion"
 
-REPEATABLE = settings(deadline=None, derandomize=True, max_examples=200)
+REPEATABLE = settings(deadline=None, derandomize=True, max_examples=400)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -39,10 +39,10 @@ def with_(event: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     """A copy of the event with one value replaced."""
     copy = deepcopy(event)
     *steps, last = path.split("/")
-    place = copy
+    place: Any = copy
     for step in steps:
-        place = place[step]
-    place[last] = value
+        place = place[int(step) if isinstance(place, list) else step]
+    place[int(last) if isinstance(place, list) else last] = value
     return copy
 
 
@@ -189,6 +189,37 @@ def test_finding_is_taken_by_severity_or_by_type(event: dict[str, Any]) -> None:
     assert decision.first_sign == read_event(event).first_sign
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "error"),
+    [
+        ("ProductArn", "arn:aws:securityhub:ap-northeast-1:111122223333:product/111122223333/default", NotBelieved),
+        ("ProductArn", "arn:aws:securityhub:ap-northeast-1:111122223333:product/aws/guardduty", InvalidInput),
+        ("Id", f"arn:aws:guardduty:ap-northeast-1:123456789012:detector/d4/finding/{'b' * 32}", InvalidInput),
+        ("Id", "b7c1d3e5f7a9b1c3d5e7f9a1b3c5d7e9", InvalidInput),
+        ("AwsAccountId", "123456789012", InvalidInput),
+        ("Severity", {"Label": "MEDIUM"}, TriggerNotAllowed),
+        ("Sample", True, TriggerNotAllowed),
+    ],
+)
+def test_security_hub_finding_that_starts_nothing(path: str, value: object, error: type[AirliftError]) -> None:
+    event = with_(OTHERS[0], f"detail/findings/0/{path}", value)
+    with pytest.raises(error):
+        decide(read_event(event), PLAN)
+
+
+def test_custom_action_sends_findings_of_one_account() -> None:
+    one = OTHERS[2]["detail"]["findings"][0]
+    earlier = one | {"FirstObservedAt": "2026-10-01T00:30:00Z"}
+    event = with_(OTHERS[2], "detail/findings", [one, earlier, one | {"AwsAccountId": "123456789012"}])
+    read = read_event(event)
+    assert (read.account, read.first_sign) == ("111122223333", datetime(2026, 10, 1, 0, 30, tzinfo=UTC))
+    assert read.title.endswith("(and 1 of other accounts, which were left out)")
+    assert decide(read, PLAN).allow == "request"
+    other = with_(event, "resources/0", "arn:aws:securityhub:ap-northeast-1:777788889999:action/custom/Other")
+    with pytest.raises(TriggerNotAllowed, match="custom action Other"):
+        decide(read_event(other), PLAN)
+
+
 def test_finding_that_the_plan_does_not_take() -> None:
     with pytest.raises(TriggerNotAllowed, match="start nothing"):
         decide(read_event(FINDING), plan())
@@ -276,16 +307,36 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just(10**400), st.datetimes().map(str)
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
-PLAN = plan(guardDuty=GUARD_DUTY, alarms=[ALARM_ENTRY])
+HUB = {"allow": "request", "customActions": [{"id": "AirliftRecover", "allow": "request"}]}
+PLAN = plan(
+    guardDuty=GUARD_DUTY,
+    alarms=[ALARM_ENTRY],
+    securityHub=HUB,
+    health={"allow": "check"},
+    cases={"allow": "check"},
+    custom={"allow": "notify"},
+)
+OTHERS = [
+    sample(name)
+    for name in (
+        "securityhub-imported",
+        "securityhub-v2",
+        "securityhub-custom-action",
+        "health-risk",
+        "security-ir-case",
+        "custom-recovery-requested",
+    )
+]
 
 
 def paths(value: object, prefix: str = "") -> list[str]:
-    if not isinstance(value, dict):
-        return []
-    return [p for key in value for p in (f"{prefix}{key}", *paths(value[key], f"{prefix}{key}/"))]
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [
+        p for key, inner in members if "/" not in str(key) for p in (f"{prefix}{key}", *paths(inner, f"{prefix}{key}/"))
+    ]
 
 
-MUTATED = st.sampled_from([FINDING, SEQUENCE, STEALTH, ALARM]).flatmap(
+MUTATED = st.sampled_from([FINDING, SEQUENCE, STEALTH, ALARM, *OTHERS]).flatmap(
     lambda event: st.builds(with_, st.just(event), st.sampled_from(paths(event)), JSON)
 )
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airlift.arns import Arn
 from airlift.errors import InvalidInput, TriggerNotAllowed
 from airlift.incident import (
     ACCOUNT,
@@ -30,7 +29,10 @@ from airlift.incident import (
 from airlift.triggers.guard_duty import archived, sample
 
 _PRODUCT = Form(
-    re.compile(r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:[0-9]{12})?:product/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"),
+    # AWS's own products are of no account; those of partners and of an account itself are never called aws/….
+    re.compile(
+        r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product/aws/)):product/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"
+    ),
     "the ARN of a product",
 )
 _ACTION = Form(
@@ -156,7 +158,7 @@ def _trigger_id(product: str, account: str, finding_id: object) -> str:
     """GuardDuty's own id for its findings. An ARN that names another account than the finding is a forged one."""
     if not isinstance(finding_id, str) or not finding_id:
         raise InvalidInput("The finding has no id.", "Send it with an id.")
-    if product_of(product) != _GUARD_DUTY or Arn.parse(product).account:
+    if product_of(product) != _GUARD_DUTY:
         # Of no known form and of any length: told apart by its hash.
         return f"securityhub-{hashlib.sha256(f'{product} {finding_id}'.encode()).hexdigest()[:32]}"
     found = _FINDING.fullmatch(finding_id)
