@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airlift.card import Deployed, card
@@ -22,8 +24,35 @@ if TYPE_CHECKING:
     from airlift_cli.stack import Stack
 
 
-def report_of(stack: Stack, recovery: Record) -> tuple[dict[str, Any], str]:
-    """The newest report of a recovery, and its words for people. Raises Problem if it has none yet."""
+@dataclass(frozen=True)
+class Report:
+    """The newest report of a recovery; its page, map and document lie in one folder of the evidence bucket."""
+
+    client: Any
+    bucket: str
+    key: str
+
+    @cached_property
+    def text(self) -> str:
+        """The document, JSON."""
+        return self._read(self.key)
+
+    @property
+    def page(self) -> str:
+        """The same for people, HTML."""
+        return self._read(f"{self.key.rpartition('/')[0]}/report.html")
+
+    def words(self) -> str:
+        """The document in a few lines."""
+        return message(json.loads(self.text), f"s3://{self.bucket}/{self.key}")
+
+    def _read(self, key: str) -> str:
+        content: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content.decode()
+
+
+def report_of(stack: Stack, recovery: Record) -> Report:
+    """The newest report of a recovery. Raises Problem if it has none yet."""
     key = recovery.get("reportKey")
     if key is None:
         raise Problem(
@@ -32,9 +61,7 @@ def report_of(stack: Stack, recovery: Record) -> tuple[dict[str, Any], str]:
             Exit.BAD_INPUT,
             name="NoReport",
         )
-    bucket = stack["EvidenceBucketName"]
-    document: dict[str, Any] = json.loads(stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-    return document, message(document, f"s3://{bucket}/{key}")
+    return Report(stack.client("s3"), stack["EvidenceBucketName"], str(key))
 
 
 def card_of(stack: Stack, file: Path | None) -> str:

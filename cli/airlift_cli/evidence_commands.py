@@ -17,18 +17,18 @@ from airlift_cli.problems import Exit
 if TYPE_CHECKING:
     from airlift_cli.terminal import Session
 
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it.")]
+ReportOut = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it: .html the page, else JSON.")]
 
 
-def report(ctx: typer.Context, recovery_id: Newest = None, out: Out = None) -> Exit:
-    """Fetch the newest report of a recovery from the evidence bucket: its summary, or with --out all of it."""
+def report(ctx: typer.Context, recovery_id: Newest = None, out: ReportOut = None) -> Exit:
+    """Fetch the newest report of a recovery from the evidence bucket: in words, and with --out all of it."""
     session: Session = ctx.obj
     recovery = reading_of(session).recovery(recovery_id or newest(session))
-    document, words = evidence.report_of(session.stack, recovery)
-    session.document(document)
-    session.say(words)
+    found = evidence.report_of(session.stack, recovery)
+    session.document(json.loads(found.text))
+    session.say(found.words())
     if out:
-        evidence.save(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        evidence.save(out, found.page if out.suffix == ".html" else found.text)
         session.say(f"Written to {out}.")
     return Exit.OK
 
@@ -66,6 +66,6 @@ def card(
 def add_to(app: typer.Typer) -> None:
     """Gives the app these commands."""
     one = "drill-20260102-111122223333-0a1b"
-    command(app, "report", "airlift report", f"airlift report {one} --out report.json")(report)
+    command(app, "report", "airlift report", f"airlift report {one} --out report.html")(report)
     command(app, "drills", "airlift drills", "airlift drills --limit 100 --json")(list_drills)
     command(app, "card", "airlift card --out card.html", "airlift card --plan plans/example.yaml")(card)

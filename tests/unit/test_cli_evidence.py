@@ -28,6 +28,7 @@ REPORT = {
     "account": "111122223333",
     "outcome": "ResourcesNotRestored",
     "cause": "1 of 6 resources failed.",
+    "objectivesMet": {},
     "vaults": [
         {
             "sourceBackupVaultArn": VAULT,
@@ -49,11 +50,13 @@ def listed(*records: Record) -> list[Record]:
     return [keyed(("RECOVERIES", RECOVERY_ID), createdAt="2026-11-24T08:36:03.123Z"), *records]
 
 
+def body(content: bytes) -> dict[str, Any]:
+    return {"Body": StreamingBody(io.BytesIO(content), len(content))}
+
+
 def with_report(world: World) -> None:
     world.put(listed(ENDED.recovery, *ENDED.vaults))
-    content = json.dumps(REPORT).encode()
-    body = StreamingBody(io.BytesIO(content), len(content))
-    world.script("s3").add_response("get_object", {"Body": body}, {"Bucket": BUCKET, "Key": KEY})
+    world.script("s3").add_response("get_object", body(json.dumps(REPORT).encode()), {"Bucket": BUCKET, "Key": KEY})
 
 
 def test_the_newest_report_is_told_in_words_and_written_as_it_is(world: World, tmp_path: Path) -> None:
@@ -65,6 +68,15 @@ def test_the_newest_report_is_told_in_words_and_written_as_it_is(world: World, t
     assert "failed: arn:aws:s3:::x expired" in result.output
     assert f"s3://{BUCKET}/{KEY}" in result.output
     assert json.loads(file.read_text()) == REPORT
+
+
+def test_the_page_of_a_report(world: World, tmp_path: Path) -> None:
+    with_report(world)
+    page = {"Bucket": BUCKET, "Key": f"recoveries/{RECOVERY_ID}/report.html"}
+    world.script("s3").add_response("get_object", body(b"<!DOCTYPE html>"), page)
+    file = tmp_path / "report.html"
+    assert world.run("report", RECOVERY_ID, "--out", str(file)).exit_code == 0
+    assert file.read_text() == "<!DOCTYPE html>"
 
 
 def test_a_report_as_json(world: World) -> None:
@@ -110,7 +122,7 @@ def drilled(**changes: Any) -> list[Record]:
 def test_drills_and_recoveries_are_compared(world: World) -> None:
     world.put([*drilled(), *listed(*RUNNING.vaults, RUNNING.recovery, *RUNNING.items)])
     result = world.run("drills")
-    _, running, drill, last = result.output.splitlines()
+    _, running, drill, _, last = result.output.splitlines()
     assert running.split()[:8] == [*("2026-11-24", "08:36", "real", "111122223333", "RUNNING", "22s", "1m36s", "1m36s")]
     assert drill.split()[2:9] == ["drill", "111122223333", "Recovered", "1m30s", "5m00s", "1h00m", "2/3"]
     assert last.startswith("Account 111122223333: last drilled with success 2026-11-01, ")
@@ -128,13 +140,15 @@ def test_drills_and_recoveries_are_compared(world: World) -> None:
         "lastRestoreSeconds": 3600.0,
         "restored": 2,
         "selected": 3,
+        "objectives": None,
+        "changes": None,
     }
 
 
 def test_what_has_not_come_about_is_left_out_and_a_failed_drill_is_no_drill() -> None:
     run = drills.run_of(recovery(mode="drill", outcome="ApprovalRejected", endedAt="2026-11-24T09:00:00Z"), [], [])
     assert (run.approval, run.first_restore, run.last_restore, run.restored, run.selected) == (None, None, None, 0, 0)
-    words = drills.lines([run], NOW, 200).plain
+    words = drills.lines([run], [], NOW, 200).plain
     assert "Account 111122223333: no drill among these that restored everything." in words
 
 
@@ -150,10 +164,9 @@ def test_the_card_of_the_plan_in_force(world: World, tmp_path: Path) -> None:
         "accounts": [{"id": "111122223333", "vaults": [{"arn": VAULT}]}],
         "contacts": [{"name": "Ana", "role": "leads"}],
     }
-    content = json.dumps(plan).encode()
     app_config.add_response("list_deployments", {"Items": [complete]})
-    body = StreamingBody(io.BytesIO(content), len(content))
-    app_config.add_response("get_hosted_configuration_version", {"Content": body})
+    content = body(json.dumps(plan).encode())["Body"]
+    app_config.add_response("get_hosted_configuration_version", {"Content": content})
     file = tmp_path / "card.html"
     result = world.run("card", "--out", str(file))
     assert (result.exit_code, f"Written to {file}" in result.output) == (0, True)
