@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airlift.endings import RECOVERED
+from airlift.history_page import trends
 from rich.text import Text
 
 from airlift_cli.snapshot import bare, moment
-from airlift_cli.words import cell, cells, date_and_time, duration, shown, style_of
+from airlift_cli.words import cell, cells, date_and_time, duration, shown, style_of, tail, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airlift.ledger import Record
@@ -27,6 +28,8 @@ _COLUMNS = (
     ("first", 7),
     ("last", 7),
     ("restored", 11),
+    ("RTO met", 11),
+    ("RPO met", 11),
     ("recovery", 35),
 )
 
@@ -45,6 +48,8 @@ class Run:
     last_restore: float | None
     restored: int
     selected: int
+    history: Record | None = None
+    """What its ending left in the history; None before it has ended."""
 
     @property
     def outcome(self) -> str:
@@ -60,10 +65,18 @@ class Run:
             "lastRestoreSeconds": self.last_restore,
             "restored": self.restored,
             "selected": self.selected,
+            "objectives": self.history["objectives"] if self.history else None,
+            "changes": self.history.get("changes") if self.history else None,
         }
 
+    def met(self, kind: str) -> str:
+        """How many resources met an objective, `rto` or `rpo`; empty if none has one."""
+        counts = self.history["objectives"][kind] if self.history else {"met": 0, "missed": 0}
+        among = counts["met"] + counts["missed"]
+        return f"{counts['met']:,}/{among:,}" if among else ""
 
-def run_of(recovery: Record, vaults: Sequence[Record], items: Iterable[Record]) -> Run:
+
+def run_of(recovery: Record, vaults: Sequence[Record], items: Iterable[Record], history: Record | None = None) -> Run:
     """The times of one recovery, out of its records; of the items only state and endedAt are looked at."""
     ended = [item.get("endedAt") for item in items if item["state"] in _RESTORED]
     began = moment(recovery["createdAt"])
@@ -74,6 +87,7 @@ def run_of(recovery: Record, vaults: Sequence[Record], items: Iterable[Record]) 
         last_restore=_between(began, moment(max(filter(None, ended), default=None))),
         restored=len(ended),
         selected=sum(int(vault.get("selected", 0)) for vault in vaults),
+        history=history,
     )
 
 
@@ -89,13 +103,14 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, (end - start).total_seconds()) if start and end else None
 
 
-def lines(runs: Sequence[Run], now: datetime, width: int) -> Text:
-    """A heading, one line for each run, and when each account was last drilled with success."""
+def lines(runs: Sequence[Run], history: Sequence[Record], now: datetime, width: int) -> Text:
+    """A heading, one line for each run, and of each account: its last good drill, the trend, and what changed."""
     table = [cells([cell(name, wide, "dim") for name, wide in _COLUMNS]), *(_line(run) for run in runs)]
     for line in table:
         line.truncate(width, overflow="ellipsis")
     accounts = dict.fromkeys(str(run.recovery["account"]) for run in runs)
-    return Text("\n", no_wrap=True).join([*table, *(_drilled(account, runs, now) for account in accounts)])
+    below = [line for account in accounts for line in _account(account, runs, history, now, width)]
+    return Text("\n", no_wrap=True).join([*table, *below])
 
 
 def _line(run: Run) -> Text:
@@ -103,10 +118,38 @@ def _line(run: Run) -> Text:
     times = [duration(t) if t is not None else "" for t in (run.approval, run.first_restore, run.last_restore)]
     restored = f"{run.restored:,}/{run.selected:,}"
     head = (date_and_time(recovery["createdAt"]), recovery["mode"], recovery["account"], run.outcome)
-    values = (*head, *times, restored, recovery["recoveryId"])
+    values = (*head, *times, restored, run.met("rto"), run.met("rpo"), recovery["recoveryId"])
     parts = [cell(shown(value), wide) for value, (_, wide) in zip(values, _COLUMNS, strict=True)]
     parts[3].stylize(style_of(run.outcome))
     return cells(parts)
+
+
+def _account(account: str, runs: Sequence[Run], history: Sequence[Record], now: datetime, width: int) -> Iterator[Text]:
+    yield Text()
+    yield _drilled(account, runs, now)
+    kept = [one for one in history if one["account"] == account]
+    for trend in trends(kept) if kept else []:
+        told = f"{trend.name:<13} {duration(trend.newest)}, {trend.words}"
+        yield from wrapped(Text(f"  {told}"), width, indent=4)
+    changes = next((one["changes"] for one in reversed(kept) if "changes" in one), None)
+    if changes:
+        yield Text(f"  Since {changes['since']}:", style="dim")
+        for key, words in _CHANGES:
+            yield from wrapped(_change(changes[key], words), width, indent=6)
+
+
+_CHANGES = (
+    ("vanished", "no longer in the vaults"),
+    ("new", "new"),
+    ("withoutFreshPoint", "without a fresh point"),
+)
+
+
+def _change(found: Mapping[str, Any], words: str) -> Text:
+    examples = ", ".join(shown(tail(arn)) for arn in found["examples"][:3])
+    more = ", …" if found["count"] > 3 else ""
+    text = f"    {found['count']:,} {words}" + (f": {examples}{more}" if examples else "")
+    return Text(text, style="yellow" if found["count"] and words != "new" else "")
 
 
 def _drilled(account: str, runs: Iterable[Run], now: datetime) -> Text:

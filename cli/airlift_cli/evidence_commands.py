@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airlift_cli import drills, evidence
+from airlift_cli import drills, evidence, verifying
 from airlift_cli.acting import Newest, newest, reading_of
 from airlift_cli.app import command
 from airlift_cli.problems import Exit
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 ReportOut = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it: .html the page, else JSON.")]
 
 
-def report(ctx: typer.Context, recovery_id: Newest = None, out: ReportOut = None) -> Exit:
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Check that evidence, or a copied folder, is as it was written.")
+]
+
+
+def report(
+    ctx: typer.Context,
+    recovery_id: Newest = None,
+    out: ReportOut = None,
+    verify: Verify = False,  # noqa: FBT002
+) -> Exit:
     """Fetch the newest report of a recovery from the evidence bucket: in words, and with --out all of it."""
     session: Session = ctx.obj
+    if verify:
+        return _verify(session, recovery_id)
     recovery = reading_of(session).recovery(recovery_id or newest(session))
     found = evidence.report_of(session.stack, recovery)
     session.document(json.loads(found.text))
@@ -33,6 +45,18 @@ def report(ctx: typer.Context, recovery_id: Newest = None, out: ReportOut = None
     return Exit.OK
 
 
+def _verify(session: Session, place: str | None) -> Exit:
+    """A folder if there is one of this name, else a recovery's evidence in the bucket."""
+    if place and Path(place).is_dir():
+        verified = verifying.in_folder(Path(place))
+    else:
+        recovery = reading_of(session).recovery(place or newest(session))
+        verified = verifying.in_bucket(session.stack, recovery)
+    session.document(verified.document())
+    session.say(verified.words())
+    return Exit.UNEXPECTED if verified.flaws else Exit.OK
+
+
 def list_drills(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many of the newest.")] = 20,
@@ -40,13 +64,15 @@ def list_drills(
     """Compare drills and recoveries: outcome, time to approval, to the first and to the last restore."""
     session: Session = ctx.obj
     reading, runs = reading_of(session), []
+    history = {str(one["recoveryId"]): one for one in reading.history()}
     for recovery in reading.recent(limit):
         vaults = list(reading.vaults(str(recovery["recoveryId"])))
         outcomes = reading.outcomes(str(recovery["recoveryId"]), vaults)
-        runs.append(drills.run_of(recovery, vaults, outcomes))
+        runs.append(drills.run_of(recovery, vaults, outcomes, history.get(str(recovery["recoveryId"]))))
     session.document([run.document() for run in runs])
     nothing = "There was neither a drill nor a recovery yet; airlift start --drill starts one."
-    session.say(drills.lines(runs, datetime.now(UTC), session.console.width) if runs else nothing)
+    shown = drills.lines(runs, list(history.values()), datetime.now(UTC), session.console.width)
+    session.say(shown if runs else nothing)
     return Exit.OK
 
 
@@ -66,6 +92,7 @@ def card(
 def add_to(app: typer.Typer) -> None:
     """Gives the app these commands."""
     one = "drill-20260102-111122223333-0a1b"
-    command(app, "report", "airlift report", f"airlift report {one} --out report.html")(report)
+    verify = (f"airlift report {one} --verify", "airlift report ./copied --verify")
+    command(app, "report", "airlift report", f"airlift report {one} --out report.html", *verify)(report)
     command(app, "drills", "airlift drills", "airlift drills --limit 100 --json")(list_drills)
     command(app, "card", "airlift card --out card.html", "airlift card --plan plans/example.yaml")(card)

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import UnknownRecovery
-from airlift.ledger import OPEN_INDEX, Record, execution_key, item_key, looked_key, recovery_key
+from airlift.ledger import OPEN_INDEX, Record, execution_key, history_key, item_key, looked_key, recovery_key
 from boto3.dynamodb.conditions import ConditionBase, Key
 
 from airlift_cli.snapshot import Snapshot
@@ -104,6 +104,12 @@ class Reading:
         for vault in vaults:
             partition = item_key(recovery_id, str(vault["sourceBackupVaultArn"]), "")[0]
             yield from self._query(Key("pk").eq(partition), only=("state", "endedAt"))
+
+    def history(self, account: str = "") -> Iterator[Record]:
+        """What ended recoveries took, of one account or of all, by account and time."""
+        pk, prefix = history_key(account, "", "")
+        within = Key("pk").eq(pk)
+        return self._query(within & Key("sk").begins_with(prefix.removesuffix("#")) if account else within)
 
     def timeline_since(self, recovery_id: str, since: datetime | None) -> Iterator[Record]:
         """The timeline from a moment on, or all of it, oldest first."""

@@ -57,6 +57,11 @@ def hour_name(hour: str) -> str:
     return f"timeline-{hour.replace('-', '')}.jsonl"
 
 
+def is_written_once(name: str) -> bool:
+    """Whether nothing may ever take this file's place."""
+    return bool(_PART.fullmatch(name) or _HOUR.fullmatch(name))
+
+
 def parts_in(files: Mapping[str, bytes]) -> list[bytes]:
     """The timeline's parts among these files, in order."""
     return [files[name] for name in _part_names(files)]
