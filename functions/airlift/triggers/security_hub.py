@@ -31,7 +31,8 @@ from airlift.triggers.guard_duty import archived, sample
 _PRODUCT = Form(
     # AWS's own products are of no account; those of partners and of an account itself are never called aws/….
     re.compile(
-        r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product/aws/)):product/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"
+        r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product/aws/))"
+        r":product/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"
     ),
     "the ARN of a product",
 )
