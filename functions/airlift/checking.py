@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.arns import Arn
 from airlift.aws import MPA_REGION, client
+from airlift.requesting import all_access_vaults
 from airlift.restore import FAMILIES
 from airlift.runtime import setting
 
@@ -95,6 +96,11 @@ class Scene:
         if isinstance(found, Exception):
             raise found
         return found
+
+    @cached_property
+    def access_vaults(self) -> tuple[dict[str, Any], ...]:
+        """Every restore-access vault that is there. Raises botocore's errors."""
+        return tuple(all_access_vaults())
 
     @cached_property
     def targets(self) -> tuple[tuple[str, Target], ...]:

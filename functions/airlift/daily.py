@@ -18,7 +18,7 @@ from airlift.pages import render
 from airlift.plan_store import newest_plan
 from airlift.readiness import check
 from airlift.remembering import tell_drills
-from airlift.requesting import restore_access_vaults
+from airlift.requesting import all_access_vaults
 from airlift.runtime import logger, metrics, setting
 from airlift.selection import Selection
 from airlift.values import now, stamp
@@ -88,14 +88,15 @@ def _put(bucket: str, key: str, text: str, kind: str) -> None:
 
 def _open_vaults(plan: Plan, region: str) -> list[dict[str, Any]]:
     """What would be restored if the newest points were wanted now, of each source vault that is readable here."""
+    sources = {vault.arn for account in plan.accounts for vault in account.vaults if vault.region == region}
     shown = []
-    for arn in (vault.arn for account in plan.accounts for vault in account.vaults if vault.region == region):
-        try:
-            found = next((v for v in restore_access_vaults(arn) if v["VaultState"] == "AVAILABLE"), None)
-            if found:
-                shown.append({"sourceBackupVaultArn": arn, **_would_be_restored(plan, found["BackupVaultName"])})
-        except (ClientError, BotoCoreError) as error:  # the checks have told that it can't be read
-            logger.warning("Points not read", extra={"vault": arn, "reason": str(error)})
+    try:
+        for found in all_access_vaults():
+            source = found.get("SourceBackupVaultArn", "")
+            if source in sources and found["VaultState"] == "AVAILABLE":
+                shown.append({"sourceBackupVaultArn": source, **_would_be_restored(plan, found["BackupVaultName"])})
+    except (ClientError, BotoCoreError) as error:  # the checks have told that it can't be read
+        logger.warning("Points not read", extra={"reason": str(error)})
     return shown
 
 

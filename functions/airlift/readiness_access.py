@@ -16,7 +16,7 @@ from airlift.errors import (
     RequesterLacksPermission,
     VaultNotAirGapped,
 )
-from airlift.requesting import recovery_of, restore_access_vaults
+from airlift.requesting import recovery_of
 from airlift.runtime import setting
 from airlift.values import now
 
@@ -66,7 +66,7 @@ def source_vault(_scene: Scene, vault: Vault) -> Iterator[Result]:
 
 def access_vault(scene: Scene, vault: Vault) -> Iterator[Result]:
     """A restore-access vault of the source that is there already, and whose it is."""
-    for found in restore_access_vaults(vault.arn):
+    for found in (one for one in scene.access_vaults if one.get("SourceBackupVaultArn") == vault.arn):
         name, state = found["BackupVaultName"], found["VaultState"]
         owner = recovery_of(found)
         if owner and owner == scene.recovery_id:

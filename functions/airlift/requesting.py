@@ -152,12 +152,17 @@ def _withdraw_drills(work: VaultWork, vault: dict[str, Any]) -> None:
 
 
 def restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
-    """All restore-access vaults of this source. The list does not name the source, so each is described."""
+    """All restore-access vaults of this source."""
+    return (vault for vault in all_access_vaults() if vault.get("SourceBackupVaultArn") == source_arn)
+
+
+def all_access_vaults() -> Iterator[dict[str, Any]]:
+    """All restore-access vaults of this account and Region; the list does not name sources, so each is described."""
     pages = client("backup").get_paginator("list_backup_vaults")
     for page in pages.paginate(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT"):
         for listed in page["BackupVaultList"]:
             vault = describe(listed["BackupVaultName"])
-            if vault and vault.get("SourceBackupVaultArn") == source_arn:
+            if vault:
                 yield vault
 
 
