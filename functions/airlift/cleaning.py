@@ -14,11 +14,13 @@ from botocore.exceptions import ClientError
 
 from airlift.aws import client
 from airlift.errors import AirliftError, DrillNotCleanedUp, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.keeping import keep
 from airlift.ledger import Conflict, Delete, Ledger, Record, Update, chore_key, item_key, recovery_key, vault_key
 from airlift.leftovers import Made, made_by, why_not_yet
 from airlift.notify import deliver_or_retry, notice, title_of
 from airlift.ownership import claim
 from airlift.recovery import is_drill
+from airlift.reporting import write_as_it_stands
 from airlift.restore import family_of
 from airlift.restore.base import Finishing, Restored
 from airlift.revoking import close_access
@@ -100,6 +102,7 @@ def _claimed(ledger: Ledger, drill: Record, execution_arn: str, at: datetime) ->
     """Takes or renews the claim; False if another execution holds it. Changes `drill` as the ledger."""
     holder = drill.get("cleanUpBy")
     values: dict[str, Any] = {"cleanUpBy": execution_arn, "cleanUpLeaseUntil": (at + _LEASE).timestamp()}
+    values["cleanUpTurns"] = drill.get("cleanUpTurns", 0) + 1
     past: dict[str, float] = {}
     if holder != execution_arn:
         values["cleanUpSince"] = stamp(at)
@@ -232,6 +235,8 @@ def _end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) ->
         values = {"cleanedUpAt": stamp(at), "cleanUpLeft": None, "cleanUpKey": key}
         name, text, step = CLEANED_UP, "Everything that the drill restored, and its access, is deleted.", "none."
     values |= {"cleanUpLeaseUntil": None}
+    written = write_as_it_stands(ledger, drill | values, f"{execution_arn.rpartition(':')[2]}-cleaned-up")
+    values |= {"reportKey": written.key}
     pk, _ = recovery_key(identity)
     ledger.write(
         Update((pk, "RECOVERY"), values, only_if={"cleanUpBy": execution_arn}),
@@ -271,8 +276,9 @@ def _keep(key: str, document: dict[str, Any]) -> None:
 
 def _answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:
     """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one."""
-    deliver_or_retry(ledger, recovery_key(drill["recoveryId"])[0])
     identity = drill["recoveryId"]
+    deliver_or_retry(ledger, recovery_key(identity)[0])
+    keep(ledger, identity)
     if "cleanedUpAt" not in drill:
         cause = (
             f"Left of drill {identity}: {'; '.join(drill['cleanUpLeft'])}. Next step: `airlift clean-up {identity}`."

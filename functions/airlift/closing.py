@@ -15,6 +15,7 @@ from airlift.asking import tell_unchecked
 from airlift.aws import MPA_REGION, client
 from airlift.endings import Ending, overall, vault_endings, with_next_step
 from airlift.errors import DrillPreempted
+from airlift.keeping import keep
 from airlift.ledger import (
     Conflict,
     Holder,
@@ -32,7 +33,9 @@ from airlift.ledger import (
 from airlift.lock import freeing
 from airlift.notify import deliver_or_retry, notice, title_of
 from airlift.recovery import is_drill
-from airlift.report import message, summary
+from airlift.remembering import remembered, write_history
+from airlift.report import message
+from airlift.reporting import page_at, write
 from airlift.requesting import describe
 from airlift.runtime import NO_ANSWER, account_of, logger, setting
 from airlift.telemetry import tell_end
@@ -234,37 +237,37 @@ def _close(
     at = now()
     _record_endings(ledger, recovery_id, holder, vaults, endings)
     withdrawn = [text for vault in vaults if (text := _withdraw(ledger, recovery_id, execution_arn, holder, vault))]
-    document = summary(ledger, recovery, vaults, endings, ending, at)
-    key = f"recoveries/{recovery_id}/summary-{execution_arn.rpartition(':')[2]}.json"
-    client("s3").put_object(
-        Bucket=setting("EVIDENCE_BUCKET"),
-        Key=key,
-        Body=json.dumps(document, ensure_ascii=False, indent=1).encode(),
-        ContentType="application/json",
-        ChecksumAlgorithm="SHA256",
-    )
+    now_ended = recovery | {"endedAt": stamp(at)}
+    written = write(ledger, now_ended, vaults, endings, ending, at, execution_arn.rpartition(":")[2])
     pk, _ = recovery_key(recovery_id)
-    where = f"s3://{setting('EVIDENCE_BUCKET')}/{key}"
+    where = written.page
     told = notice(
         pk,
         at,
         f"closed#{execution_arn}",
         title_of(recovery_id, ending.name),
-        "\n".join([message(document, where), *withdrawn]),
+        "\n".join([message(written.document, where), *withdrawn, *filter(None, [written.parameters])]),
         f"airlift status {recovery_id}",
     )
     ended_as = {"outcome": ending.name, "cause": ending.cause, "report": where}
-    ended = {"state": "ENDED", "outcome": ending.name, "cause": ending.cause, "endedAt": stamp(at), "reportKey": key}
+    ended = {
+        "state": "ENDED",
+        "outcome": ending.name,
+        "cause": ending.cause,
+        "endedAt": stamp(at),
+        "reportKey": written.key,
+    }
     ledger.write(
         Update(recovery_key(recovery_id), ended, only_if={"state": "CLOSING"}),
         *([freeing(holder)] if holder else []),
         *_remembered(recovery, ending, at),
+        remembered(ledger, written.document, written.key),
         entry(recovery_id, at, "closed", f"{ending.name}: {ending.cause}"),
         announce(recovery_id, at, execution_arn, RecoveryEnded, [ended_as]),
         told,
     )
     logger.info("Recovery closed", extra={"outcome": ending.name})
-    tell_end(recovery_id, ending.name)
+    tell_end(recovery_id, ending.name, written.document["cost"]["usd"])
     return _told(ledger, recovery | ended)
 
 
@@ -287,13 +290,16 @@ def _told(ledger: Ledger, recovery: Record) -> dict[str, Any]:
     """The execution's output, when all notices are out; the same however often the step is repeated."""
     pk, _ = recovery_key(recovery["recoveryId"])
     deliver_or_retry(ledger, pk)
+    evidence = keep(ledger, recovery["recoveryId"])
+    write_history(ledger)
     votes = ("vault", "approver", "response", "at")
     return {
         "outcome": recovery["outcome"],
         "cause": recovery["cause"],
         "recoveryId": recovery["recoveryId"],
         "next": "cleanUp" if is_drill(recovery["recoveryId"]) else "end",
-        "report": f"s3://{setting('EVIDENCE_BUCKET')}/{recovery['reportKey']}",
+        "report": page_at(recovery["reportKey"]),
+        "evidence": evidence,
         "votes": [{name: vote[name] for name in votes} for vote in islice(ledger.query(pk, "VOTE#"), 100)],
         "vaults": {
             vault["sourceBackupVaultArn"]: vault.get("ending", {}).get("name") for vault in ledger.query(pk, "VAULT#")

@@ -62,6 +62,8 @@ def attempted(item: Record, status: str, message: str, cause: str = "") -> list[
         "pointTime": stamp(moment_of(candidate_of(item))),
         "candidate": item["candidate"],
         "jobId": item.get("jobId", ""),
+        "startedAt": item.get("startedAt", ""),
+        "endedAt": stamp(now()),
         "status": status,
         "message": message,
         "class": cause,

@@ -121,6 +121,7 @@ def _record(
         "state": record.get("state", "WAITING") if record.get("state") != "ENDED" else _state_before_end(record),
         "ending": None,
         "rounds": 0,
+        "roundsBefore": record.get("roundsBefore", 0) + record.get("rounds", 0),
         "loopSince": stamp(at),
         "accessLost": None,
     }

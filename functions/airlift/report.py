@@ -1,69 +1,133 @@
-"""The recovery's summary, as a document and as a message."""
+"""The recovery's report, as a document and as a message.
+
+The document's shape is `airlift.report_shape.Report`, published as schemas/report.schema.json.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from airlift.costing import cost, usage_of
 from airlift.items import IN_FLIGHT, candidate_of
 from airlift.ledger import Ledger, Record, item_key, looked_key, recovery_key
+from airlift.measuring import Measure, met, waves
 from airlift.points import moment_of
-from airlift.recovery import first_sign
+from airlift.recovery import first_sign, is_drill
+from airlift.rotating import not_held, to_rotate
 from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airlift.endings import Ending
+    from airlift.plan import Plan
 
 _RECOVERY = (
     "recoveryId", "account", "mode", "trigger", "reason", "firstSignFrom", "planVersion", "planWarning",
-    "createdAt", "resumedAt", "stopReason", "stoppedBy", "preemptedBy",
+    "createdAt", "resumedAt", "endedAt", "stopReason", "stoppedBy", "preemptedBy",
 )  # fmt: skip
 _VAULT = (
     "sourceBackupVaultArn", "restoreAccessBackupVaultArn", "requestedAt", "grantedAt", "approvals", "rejections",
-    "threshold", "expiresAt", "selected", "selectedAt",
+    "threshold", "expiresAt", "selected", "selectedAt", "accessClosedAt",
 )  # fmt: skip
 _ITEM = (
-    "resourceArn", "resourceType", "resourceName", "waveName", "state", "reason", "nextStep", "chosenWhy",
-    "pointScan", "newestUsable", "createdResourceArn", "validatedHow", "jobId", "attempt", "startedAt", "completedAt",
-    "endedAt",
+    "resourceArn", "resourceType", "resourceName", "wave", "waveName", "wanted", "state", "reason", "nextStep",
+    "chosenWhy", "pointScan", "newestUsable", "createdResourceArn", "endpoints", "validatedHow", "jobId", "attempt",
+    "startedAt", "completedAt", "endedAt", "deletedAt", "deletions",
 )  # fmt: skip
+_ENTRY = ("at", "kind", "text", "vault", "resource")
+LONGEST_TIMELINE = 5000
+"""So many entries of the timeline the report holds in any case; of a longer one those of validated resources are left
+out, which timeline.jsonl beside it has."""
+_NEXT_STEPS = 20
 
 
-def summary(
+def report(
     ledger: Ledger,
     recovery: Record,
-    vaults: Iterable[Record],
+    vaults: Sequence[Record],
     endings: Mapping[str, Ending],
     ending: Ending,
+    plan: Plan | None,
     at: datetime,
 ) -> dict[str, Any]:
-    """All of the recovery in one JSON document: vaults with votes and endings, every resource with its outcome."""
+    """All of the recovery in one document: what it came to, every vote, every resource with its outcome and why.
+
+    `plan` is the plan that the recovery recorded, None if it can't be read: no objective is known then.
+    """
     identity = recovery["recoveryId"]
-    pk, _ = recovery_key(identity)
+    measure = Measure(recovery, plan)
+    told = [_vault(ledger, identity, vault, endings[vault["sourceBackupVaultArn"]], measure) for vault in vaults]
+    resources = [resource for vault in told for resource in vault["resources"]]
+    entries, left_out, closings = _timeline(ledger, identity, resources)
     return {
+        "version": 1,
         **_some(recovery, _RECOVERY),
-        "firstSign": first_sign(recovery),
+        **({"firstSign": sign} if (sign := first_sign(recovery)) else {}),
         "outcome": ending.name,
         "cause": ending.cause,
-        "endedAt": stamp(at),
-        "vaults": [_vault(ledger, identity, vault, endings[vault["sourceBackupVaultArn"]]) for vault in vaults],
-        "votes": [_some(vote, ("vault", "approver", "response", "at")) for vote in ledger.query(pk, "VOTE#")],
-        "timeline": [
-            _some(line, ("at", "kind", "text", "vault", "resource")) for line in ledger.query(pk, "TIMELINE#")
+        "writtenAt": stamp(at),
+        "counts": dict(Counter(resource["state"] for resource in resources)),
+        "objectivesMet": met(resources),
+        **({} if plan else {"objectivesUnknown": "The plan of this recovery could not be read."}),
+        "nextSteps": _next_steps(resources),
+        "waves": waves(resources),
+        "vaults": told,
+        "votes": [
+            _some(vote, ("vault", "approver", "response", "at"))
+            for vote in ledger.query(recovery_key(identity)[0], "VOTE#")
         ],
+        "leftOut": dict(Counter(one.get("reason", "") for one in resources if not one["wanted"])),
+        "rotate": to_rotate(resources),
+        "notHeld": not_held(),
+        **({"cleanUp": _clean_up(recovery, resources)} if is_drill(identity) else {}),
+        "cost": cost(usage_of(recovery, vaults, resources, max(1, closings + (recovery["state"] != "ENDED")))),
+        "timeline": entries,
+        "timelineLeftOut": left_out,
     }
 
 
-def _vault(ledger: Ledger, identity: str, vault: Record, ending: Ending) -> dict[str, Any]:
-    arn = vault["sourceBackupVaultArn"]
-    looked = {one["resourceArn"]: one for one in ledger.query(looked_key(identity, arn, "")[0])}
-    items = [
-        _item(item) | points_looked_at(item, looked.get(item["resourceArn"], {}))
-        for item in ledger.query(item_key(identity, arn, "")[0])
+def _timeline(
+    ledger: Ledger, identity: str, resources: Iterable[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], int, int]:
+    """The timeline's entries, how many are left out since there are too many, and how many endings are among them."""
+    validated = {one["resourceArn"] for one in resources if one["state"] == "validated"}
+    lines = list(ledger.query(recovery_key(identity)[0], "TIMELINE#"))
+    kept = lines
+    if len(lines) > LONGEST_TIMELINE:
+        kept = [line for line in lines if line.get("resource") not in validated]
+    closings = sum(line["kind"] == "closed" for line in lines)
+    return [_some(line, _ENTRY) for line in kept], len(lines) - len(kept), closings
+
+
+def _next_steps(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is to be done about resources without a good outcome, each step once, the one for most of them first."""
+    steps: dict[tuple[str, str], list[str]] = {}
+    for one in resources:
+        if one["wanted"] and one["state"] != "validated" and one.get("nextStep"):
+            steps.setdefault((one["state"], one["nextStep"]), []).append(one["resourceArn"])
+    ordered = sorted(steps.items(), key=lambda step: -len(step[1]))[:_NEXT_STEPS]
+    return [
+        {"state": state, "nextStep": step, "resources": len(arns), "examples": arns[:3]}
+        for (state, step), arns in ordered
     ]
+
+
+def _clean_up(recovery: Record, resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What came of deleting what a drill restored; without an outcome it has not ended."""
+    told: dict[str, Any] = {"deleted": sum("deletedAt" in one for one in resources), "left": []}
+    if at := recovery.get("cleanedUpAt"):
+        return told | {"outcome": "CleanedUp", "at": at}
+    if at := recovery.get("notCleanedUpAt"):
+        return told | {"outcome": "DrillNotCleanedUp", "at": at, "left": recovery.get("cleanUpLeft", [])}
+    return told
+
+
+def _vault(ledger: Ledger, identity: str, vault: Record, ending: Ending, measure: Measure) -> dict[str, Any]:
+    arn = vault["sourceBackupVaultArn"]
+    items = list(_resources(ledger, identity, arn, measure))
     return {
         **_some(vault, _VAULT),
         "ending": {"name": ending.name, "cause": ending.cause},
@@ -72,17 +136,29 @@ def _vault(ledger: Ledger, identity: str, vault: Record, ending: Ending) -> dict
     }
 
 
-def _item(item: Record) -> dict[str, Any]:
+def _resources(ledger: Ledger, identity: str, arn: str, measure: Measure) -> Iterator[dict[str, Any]]:
+    """The vault's resources, in order of their ARNs, as both partitions are: no page of either is read twice."""
+    looked_at = ledger.query(looked_key(identity, arn, "")[0])
+    looked: Record = next(looked_at, {})
+    for item in ledger.query(item_key(identity, arn, "")[0]):
+        while looked and looked["resourceArn"] < item["resourceArn"]:
+            looked = next(looked_at, {})
+        mine = looked if looked.get("resourceArn") == item["resourceArn"] else {}
+        yield _item(item, measure) | points_looked_at(item, mine)
+
+
+def _item(item: Record, measure: Measure) -> dict[str, Any]:
     told = _some(item, _ITEM)
     if item["state"] in IN_FLIGHT:
         # A started restore job can't be cancelled: it goes on, and a later resume takes it up.
         told |= {"state": "left running", "nextStep": "`airlift resume` takes it up again."}
     elif item["state"] == "waiting":
         told["state"] = "not started"
-    if item["candidates"]:
-        point = candidate_of(item)
-        told["recoveryPoint"] = point
+    point = candidate_of(item) if item["candidates"] else None
+    if point:
         told |= _cost(item, stamp(moment_of(point)))
+        told["recoveryPoint"] = point | {"moment": stamp(moment_of(point))}
+    told["objectives"] = measure.of(item, point) if item["wanted"] else {}
     told["attempts"] = [attempt | _cost(item, attempt.get("pointTime")) for attempt in item["attempts"]]
     return told
 
@@ -114,7 +190,8 @@ def _some(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def message(document: Mapping[str, Any], where: str) -> str:
     """The summary for people: outcome, each vault in a line, what is missing, and the next step."""
-    lines = [f"Recovery of account {document['account']}: {document['outcome']}", document["cause"], ""]
+    lines = [f"Recovery of account {document['account']}: {document['outcome']}", document["cause"]]
+    lines += [*_objectives_met(document["objectivesMet"]), ""]
     for vault in document["vaults"]:
         counts = ", ".join(f"{n} {state}" for state, n in sorted(vault["counts"].items())) or "nothing selected"
         lines.append(f"{vault['sourceBackupVaultArn']}: {vault['ending']['name']} ({counts})")
@@ -125,5 +202,15 @@ def message(document: Mapping[str, Any], where: str) -> str:
         lines += [f"  {r['state']}: {r['resourceArn']} {r.get('reason', '')}".rstrip() for r in missing[:10]]
         if len(missing) > 10:
             lines.append(f"  and {len(missing) - 10} more")
-    lines += ["", f"Summary: {where}"]
+    lines += ["", f"Report: {where}"]
     return "\n".join(lines)
+
+
+def _objectives_met(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """One line for each objective that the plan has."""
+    lines = []
+    for kind, count in counts.items():
+        asked = count["met"] + count["missed"]
+        if asked:
+            lines.append(f"{kind.upper()} met by {count['met']} of {asked} resources")
+    return lines

@@ -94,7 +94,8 @@ def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
         if isinstance(answer, Finishing):
             answer = Validation(False, f"{answer.doing}, after {_ASKED_FOR.total_seconds() / 3600:.0f} hours")
         validation = Validation(answer.ok, f"{validation.how}; {answer.how}" if answer.ok else answer.how)
-    ended = {"endedAt": stamp(now()), "doing": None}
+    ended: dict[str, Any] = {"endedAt": stamp(now()), "doing": None}
+    ended |= {"endpoints": family.endpoints(client, restored) or None}
     if validation.ok:
         return ended | {"state": "validated", "validatedHow": validation.how}, validation.how
     text = f"restored, but not validated: {validation.how}"

@@ -62,6 +62,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         settings = {
             "LEDGER_TABLE": domain.TABLE,
             "EVIDENCE_BUCKET": domain.BUCKET,
+            "MAP_PARAMETERS": "false",
             "WORKING_BUCKET": domain.WORKING_BUCKET,
             "PEOPLE_TOPIC_ARN": aws.client("sns").create_topic(Name="people")["TopicArn"],
             "CHAT_TOPIC_ARN": aws.client("sns").create_topic(Name="chat")["TopicArn"],

@@ -71,7 +71,7 @@ def test_the_normal_end_reports_tells_people_and_frees_the_lock(
     for topic in ("people", "chat"):
         [message] = published(people, topic)
         assert message["Subject"] == f"Airlift {RECOVERY_ID}: Recovered"
-        assert record["reportKey"] in message["Message"]
+        assert record["reportKey"].replace(".json", ".html") in message["Message"]
         assert f"airlift status {RECOVERY_ID}" in message["Message"]
     assert len(texts(ledger, "closed")) == 1
 
@@ -122,7 +122,8 @@ def test_what_fails_before_the_lock_is_freed_leaves_it_to_be_done_again(
     ledger: Ledger, given: Callable[..., None], services: Services, people: Service
 ) -> None:
     given(a_lock(), a_recovery(), a_vault(ending=GOOD))
-    bucket = services.play("s3", put_object=refused("InternalError", "", 500))
+    broken = refused("InternalError", "", 500)
+    bucket = services.play("s3", put_object=broken, get_object=refused("NoSuchKey"), list_objects_v2={})
     with pytest.raises(Exception, match="InternalError"):
         close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
     assert ledger.get(lock_key(ACCOUNT))
@@ -270,7 +271,7 @@ def test_the_output_holds_the_votes_and_each_vaults_ending(
     answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
     assert answer["votes"] == [vote]
     assert answer["vaults"] == {VAULT: "ApprovalRejected"}
-    assert answer["report"] == f"s3://{BUCKET}/{recovery(ledger)['reportKey']}"
+    assert answer["report"] == f"s3://{BUCKET}/{recovery(ledger)['reportKey']}".replace(".json", ".html")
 
 
 def test_the_account_remembers_when_its_last_recovery_ended(

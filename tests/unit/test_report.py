@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.endings import Ending
 from airlift.ledger import keyed, looked_key, vote_key
-from airlift.report import message, summary
+from airlift.report import message, report
 from airlift.timeline import entry
 from airlift.values import stamp
 
-from tests.unit.domain import NOW, RECOVERY_ID, VAULT, a_recovery, a_vault, ago, an_item, point_arn, table_arn
+from tests.unit.domain import NOW, RECOVERY_ID, VAULT, a_plan, a_recovery, a_vault, ago, an_item, point_arn, table_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ ENDING = Ending("OperatorNeeded", "1 held. Next step: mend.")
 
 
 def summed_up(ledger: Ledger) -> dict[str, Any]:
-    endings = {VAULT: ENDING}
-    return summary(ledger, a_recovery(joinedFirstSign=stamp(ago(hours=3))), [a_vault()], endings, ENDING, NOW)
+    recovery = a_recovery(joinedFirstSign=stamp(ago(hours=3)), endedAt=stamp(NOW))
+    return report(ledger, recovery, [a_vault()], {VAULT: ENDING}, ENDING, a_plan(), NOW)
 
 
 def test_the_document_holds_votes_timeline_and_every_resource_with_its_fate(
@@ -66,7 +66,7 @@ def test_the_message_names_outcome_cause_and_what_is_missing(ledger: Ledger, giv
     assert "12 failed, 1 validated" in text
     assert "and 2 more" in text
     assert table_arn("good") not in text
-    assert text.endswith("Summary: s3://bucket/key")
+    assert text.endswith("Report: s3://bucket/key")
 
 
 def test_a_vault_that_selected_nothing_says_so(ledger: Ledger) -> None:

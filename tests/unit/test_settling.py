@@ -67,6 +67,9 @@ class Family:
     def validate(self, clients: Any, restored: Restored) -> Any:
         return self.validation
 
+    def endpoints(self, clients: Any, restored: Restored) -> dict[str, str]:
+        return {"tableName": restored.metadata["targetTableName"]}
+
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Family], Family]:
@@ -87,6 +90,7 @@ def test_a_validated_resource_has_its_outcome_and_stays_open_for_the_loop(work: 
     assert settle(w, table_arn("orders"), 1) == {"state": "validated"}
     now = stored(w, item)
     assert (now["state"], now["validatedHow"], now["endedAt"]) == ("validated", "12 items read", stamp(NOW))
+    assert now["endpoints"] == {"tableName": "new"}
     assert now["open"] == item["open"]
     assert "leaseUntil" not in now
     assert texts(w.ledger, "validated") == ["12 items read"]

@@ -139,6 +139,13 @@ class Family(ABC):
     def validate(self, clients: Clients, restored: Restored) -> Validation:
         """Looks at the restored resource, cheaply and honestly."""
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """Where the restored resource answers, by name (`writer`, `port`, `dnsName` …), for the map from old to new.
+
+        Asked for right after a good validation; empty for what is reached by its ARN alone.
+        """
+        return {}
+
     @abstractmethod
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Deletes what a drill restored and what AWS made beside it, in the order that the service wants.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name, source_name
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, tag_list, verdict
+from airlift.restore.common import airlift_tags, assemble, present, tag_list, verdict
 from airlift.restore.subnet_group import (
     check_subnet_group,
     check_subnet_ids,
@@ -171,6 +171,12 @@ class Clusters(Family):
                 for each in wished
             ),
         )
+
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """Writer, reader and port."""
+        cluster = self._cluster(clients(self.client_name), restored.metadata["dbClusterIdentifier"]) or {}
+        named = {"writer": "Endpoint", "reader": "ReaderEndpoint", "port": "Port"}
+        return present({name: cluster.get(key) for name, key in named.items()})
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Protection off, readers, writer, cluster, subnet group: a cluster with instances is not deleted."""

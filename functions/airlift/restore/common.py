@@ -91,6 +91,11 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+def present(values: Mapping[str, object]) -> dict[str, str]:
+    """What is known of these values, as text."""
+    return {name: str(value) for name, value in values.items() if value not in (None, "")}
+
+
 def verdict(how: str, *checks: tuple[bool, str]) -> Validation:
     """Good, with `how` it was looked at, if every check holds; else bad, with what each failed one says."""
     problems = [problem for holds, problem in checks if not holds]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, resource_id, verdict
+from airlift.restore.common import airlift_tags, assemble, present, resource_id, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,11 @@ class Dsql(Family):
             (encryption.get("encryptionStatus") != "KMS_KEY_INACCESSIBLE", f"the key of {identifier} can't be used"),
             (not wished or kind == "CUSTOMER_MANAGED_KMS_KEY", f"cluster {identifier} is not under the plan's key"),
         )
+
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The cluster's only endpoint."""
+        cluster = _cluster(clients("dsql"), resource_id(restored.created_resource_arn)) or {}
+        return present({"endpoint": cluster.get("endpoint")})
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Protection off, then the cluster (API_DeleteCluster.html)."""

@@ -100,6 +100,10 @@ class DynamoDb(Family):
             ),
         )
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The table's name."""
+        return {"tableName": resource_id(restored.created_resource_arn)}
+
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Protection off, then the table: neither is taken while it is being made or changed (API_DeleteTable.html)."""
         client, name = clients("dynamodb"), restored.metadata["targetTableName"]

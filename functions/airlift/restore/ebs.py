@@ -96,6 +96,10 @@ class Ebs(Family):
             (size >= least, f"volume {volume_id} has {size} GiB, its recovery point {least} GiB"),
         )
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The volume's id."""
+        return {"volumeId": resource_id(restored.created_resource_arn)}
+
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """The volume, which nobody must have attached (API_DeleteVolume.html)."""
         if not restored.created_resource_arn:

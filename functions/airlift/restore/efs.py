@@ -114,6 +114,11 @@ class Efs(Family):
             ),
         )
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The name to mount (efs/latest/ug/mounting-fs-mount-cmd-dns-name.html); it needs a mount target."""
+        system_id = resource_id(restored.created_resource_arn)
+        return {"fileSystemId": system_id, "dnsName": f"{system_id}.efs.{restored.target.region}.amazonaws.com"}
+
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Mount targets first: a file system that has any is not deleted (API_DeleteFileSystem.html)."""
         if not restored.created_resource_arn:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, resource_id, verdict
+from airlift.restore.common import airlift_tags, assemble, present, resource_id, verdict
 from airlift.restore.eks_cluster import delete_cluster, described, unready_nodes
 from airlift.restore.eks_storage import children, made_by, nested_jobs, prepare_nested
 from airlift.restore.nested import objects
@@ -170,6 +170,11 @@ class Eks(Family):
             ),
             *((validation.ok, validation.how) for validation in nested),
         )
+
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The name of the cluster and the address of its Kubernetes API."""
+        name = restored.metadata["clusterName"]
+        return present({"clusterName": name, "endpoint": (described(clients("eks"), name) or {}).get("endpoint")})
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """A new cluster with its nodes, then the storage. In a cluster kept ready Kubernetes' objects stay.

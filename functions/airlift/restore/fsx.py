@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, tag_list, verdict
+from airlift.restore.common import airlift_tags, assemble, present, tag_list, verdict
 from airlift.restore.fsx_kinds import KINDS, MULTI_AZ, ONTAP, OPENZFS, WINDOWS, Kind, from_backup, kind_of
 from airlift.restore.fsx_places import check_directory, check_machine
 from airlift.restore.nested import merged, objects
@@ -136,6 +136,14 @@ class Fsx(Family):
             f"{kind.title} {thing} {state}, {size} {unit}, at {address}; its files were not read",
             (state in USABLE, f"{thing} is {state}: {_reason(found)}"),
             (size >= least, f"{thing} has {size} {unit}, its recovery point {least} {unit}"),
+        )
+
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The name to mount; of an ONTAP volume its place in the namespace."""
+        found = _described(clients("fsx"), restored.created_resource_arn) or {}
+        path = found.get("OntapConfiguration", {}).get("JunctionPath")
+        return present(
+            {"id": _id(restored.created_resource_arn), "dnsName": found.get("DNSName"), "junctionPath": path}
         )
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
+from airlift.restore.common import airlift_tags, assemble, present, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,13 @@ class Instances(Family):
             (bool(volumes), f"instance {instance_id} has no volume"),
             (not (bare and asked), f"volumes {', '.join(bare)} are not encrypted"),
         )
+
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The instance's id, and its address and name inside its network."""
+        instance_id = resource_id(restored.created_resource_arn)
+        instance = _instance(clients("ec2"), instance_id) or {}
+        named = {"privateIp": "PrivateIpAddress", "privateDnsName": "PrivateDnsName"}
+        return present({"instanceId": instance_id} | {name: instance.get(key) for name, key in named.items()})
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """The instance, its protection first if it has any; then volumes that outlived it, AMIs and snapshots.

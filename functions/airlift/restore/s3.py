@@ -102,6 +102,10 @@ class S3(Family):
             (objects > 0, f"bucket {bucket} holds no object"),
         )
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """The bucket's name."""
+        return {"bucket": resource_id(restored.created_resource_arn)}
+
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """Versions, delete markers and unfinished uploads, then the bucket; as much of it as one call may take."""
         bucket = restored.metadata["DestinationBucketName"]

@@ -116,6 +116,10 @@ class Timestream(Family):
             (days == asked, f"table {name} keeps its magnetic store {days} days, not {asked}"),
         )
 
+    def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
+        """Database and table."""
+        return {"database": _database(restored.metadata), "table": restored.metadata["TableName"]}
+
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
         """The table, never the database."""
         client, name = clients("timestream-write"), restored.metadata["TableName"]
