@@ -7,13 +7,15 @@ import inspect
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 import typer.main
 import yaml
 from airlift import errors
+from airlift.plan import Plan
+from airlift.plan_check import check
 from airlift.readiness import CHECKS, VAULT_CHECKS
 from airlift.restore import FAMILIES
 from airlift.restore.common import OPTIONS
@@ -153,7 +155,7 @@ def test_everything_that_can_go_wrong_has_a_row_in_the_runbook(named: Callable[[
 
 def test_every_alarm_and_every_situation_has_its_section_in_the_runbook() -> None:
     alarms = re.findall(
-        r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", (ROOT / "template.yaml").read_text(), re.MULTILINE
+        r"^  (\w+):.*\n    Type: AWS::CloudWatch::Alarm", (ROOT / "template.yaml").read_text(), re.MULTILINE
     )
     text = RUNBOOK.read_text()
     assert alarms
@@ -192,6 +194,51 @@ def test_airlift_commands_exist(document: Path) -> None:
             elif word.startswith("--"):
                 options = common | {option for parameter in current.params for option in parameter.opts}
                 assert word in options, " ".join(command)
+
+
+_PLAN = Plan.model_json_schema(by_alias=True)
+_EXAMPLE = yaml.safe_load((ROOT / "plans/example.yaml").read_text())
+
+
+def _over(part: Any, whole: Any) -> Any:
+    """A part of a plan laid over a whole one."""
+    if not (isinstance(part, dict) and isinstance(whole, dict)):
+        return part
+    return whole | {key: _over(value, whole.get(key)) for key, value in part.items()}
+
+
+def _members(schema: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a part of the plan, whatever may stand in for it or contain it."""
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    found = dict(_PLAN["$defs"][reference] if reference else schema)
+    parts = [*found.get("anyOf", ()), *filter(None, [found.get("items")])]
+    return found.get("properties", {}) | {key: one for part in parts for key, one in _members(part).items()}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
+def test_keys_of_the_plan_exist(document: Path) -> None:
+    for name in re.findall(r"`([a-z]\w+(?:\.[a-z]\w+)+)[^`\n]*`", document.read_text()):
+        first, *_, last = keys = name.split(".")
+        if first not in _PLAN["properties"] or last == "py":
+            continue
+        members = _PLAN["properties"]
+        for key in keys:
+            assert key in members, name
+            members = _members(members[key])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
+def test_parts_of_a_plan_pass_its_check(document: Path) -> None:
+    for block in re.findall(r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL):
+        plan = _over(yaml.safe_load(block), _EXAMPLE)
+        assert [problem for problem in check(plan) if problem.severity == "error"] == []
+
+
+def test_modules_that_documents_name_exist() -> None:
+    folders = ("functions", "local", "cli", "bench", "checks")
+    modules = {path.name for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    named = {name for path in DOCUMENTS for name in re.findall(r"`(?:[\w/<>]+/)?(\w+\.py)\b", path.read_text())}
+    assert named - modules == set()
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "samconfig.toml"], ids=_names)
