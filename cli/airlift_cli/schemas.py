@@ -1,6 +1,7 @@
 """The published JSON Schemas: `python -m airlift_cli.schemas` writes them anew from the models.
 
-Editors use them while a plan or an input is written; the stack itself reads with the models.
+Editors use them while a plan or an input is written, programs when they read events, reports and maps; the stack itself
+reads with the models.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airlift.announcements import KINDS, SOURCE, Announcement
 from airlift.inputs import Action, Start
 from airlift.plan import Plan
+from airlift.report_shape import Map, Report
 from pydantic import Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -50,11 +52,19 @@ _EVENTS: Any = functools.reduce(operator.or_, map(_event, KINDS))
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to JSON Schema."""
-    models = {"plan": TypeAdapter(Plan), "input": TypeAdapter(Start | Action), "events": TypeAdapter(_EVENTS)}
+    models: dict[str, TypeAdapter[Any]] = {
+        "plan": TypeAdapter(Plan),
+        "input": TypeAdapter(Start | Action),
+        "events": TypeAdapter(_EVENTS),
+        "report": TypeAdapter(Report),
+        "map": TypeAdapter(Map),
+    }
     titles = {
         "plan": "Airlift recovery plan",
         "input": "Input of Airlift's recovery state machine",
         "events": "Events that Airlift puts on its bus",
+        "report": "report.json of a recovery or drill",
+        "map": "map.json, from old to new, of a recovery or drill",
     }
     return {
         f"{name}.schema.json": {
