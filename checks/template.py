@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 REGION = "ap-northeast-1"
-REGIONS = {"approval-team.yaml": "us-east-1"}
+REGIONS = {"approval-team.yaml": "us-east-1", "tampering.yaml": "us-east-1"}
 """Where a template of accounts/ is deployed, if not to REGION."""
 
 ROOT = Path(__file__).parent.parent

@@ -6,15 +6,13 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from airlift.announcements import SOURCE, Announcement
 from airlift.aws import client
 from airlift.errors import Unavailable
 from airlift.ledger import OPEN_INDEX, Ledger, Put, Record, keyed, recovery_key
 from airlift.outbox import send
 from airlift.recovery import is_drill
-from airlift.runtime import account_of, metrics, setting
+from airlift.runtime import account_of, setting
 from airlift.values import stamp
 
 if TYPE_CHECKING:
@@ -51,12 +49,8 @@ def deliver_events(ledger: Ledger, pk: str) -> bool:
     """Puts the recovery's events that nobody has put yet, oldest first; False if a later try is needed."""
     unsent = list(ledger.query(pk, "EVENT#", index=OPEN_INDEX))
     then = {"open": None, "details": None}
-    sent = [send(ledger, record, _put, then, _count) for record in unsent]  # one that is refused holds up no other
+    sent = [send(ledger, record, _put, then) for record in unsent]  # one that is refused holds up no other
     return all(sent)
-
-
-def _count() -> None:
-    metrics.add_metric("EventsNotPut", MetricUnit.Count, 1)
 
 
 def _put(record: Record) -> None:

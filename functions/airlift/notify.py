@@ -10,14 +10,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from airlift.announcing import deliver_events
 from airlift.aws import client
 from airlift.errors import Unavailable
 from airlift.ledger import Ledger, Put, Record, Update, keyed, notice_key
 from airlift.outbox import send
-from airlift.runtime import metrics, setting
+from airlift.runtime import setting
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def _send(ledger: Ledger, record: Record) -> bool:
                 _publish(setting(topic), record, form(record))
                 ledger.write(Update((record["pk"], record["sk"]), {topic: stamp(now())}))
 
-    return send(ledger, record, publish, {}, lambda: metrics.add_metric("NoticesNotPublished", MetricUnit.Count, 1))
+    return send(ledger, record, publish, {})
 
 
 def deliver_or_retry(ledger: Ledger, pk: str) -> None:

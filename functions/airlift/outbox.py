@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from airlift.errors import Unavailable
 from airlift.ledger import Conflict, Ledger, Record, Update
 from airlift.runtime import NO_ANSWER, is_transient, logger
+from airlift.telemetry import count
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ _LEASE_SECONDS = 60
 """For so long nobody else sends a record; only a crash between sending and noting repeats it then."""
 
 
-def send(
-    ledger: Ledger, record: Record, work: Callable[[Record], None], then: Mapping[str, Any], failed: Callable[[], None]
-) -> bool:
+def send(ledger: Ledger, record: Record, work: Callable[[Record], None], then: Mapping[str, Any]) -> bool:
     """Sends one record under a lease and notes it, with the attributes in `then`; False if it is to be tried again."""
     key = (record["pk"], record["sk"])
     leased = {"leaseUntil": now().timestamp() + _LEASE_SECONDS}
@@ -31,7 +30,7 @@ def send(
     try:
         work(record)
     except (ClientError, Unavailable, *NO_ANSWER) as error:
-        failed()
+        count(MessagesNotSent=1)
         logger.error("Not sent", extra={"reason": str(error), "record": record["sk"]})
         ledger.write(Update(key, {"leaseUntil": None}))
         return not (isinstance(error, Unavailable) or is_transient(error))

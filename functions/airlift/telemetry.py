@@ -7,6 +7,7 @@ adds up over vaults and recoveries; of what is measured, the largest value count
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -36,12 +37,6 @@ def count(**numbers: float) -> None:
         metrics.add_metric(name, MetricUnit.Count, number)
 
 
-def measure_seconds(**seconds: float) -> None:
-    """Like `count`, for spans of time."""
-    for name, span in seconds.items():
-        metrics.add_metric(name, MetricUnit.Seconds, span)
-
-
 def tell_votes(access: Access) -> None:
     """How many votes a request has, and how many it lacks; nothing if its session can't be read."""
     if access.session_readable and access.threshold is not None:
@@ -59,14 +54,15 @@ def tell_outcomes(items: Iterable[Record]) -> None:
 def tell_turn(items: Iterable[Record], counts: Mapping[str, int], answer: Mapping[str, object]) -> None:
     """One turn of a vault's loop: its one line in the log, and how it stands. `counts` is of all its resources."""
     began = [parse_time(item["startedAt"]) for item in items if item["state"] == "running"]
-    oldest = max(0.0, (now() - min(began, default=now())).total_seconds())
-    logger.info("Turn", extra={"resources": dict(counts), "oldest_job_seconds": oldest, "next": dict(answer)})
-    measure_seconds(OldestRunningJobSeconds=oldest)
+    oldest = (now() - min(began, default=now())) / timedelta(hours=1)
+    logger.info("Turn", extra={"resources": dict(counts), "oldest_job_hours": oldest, "next": dict(answer)})
+    metrics.add_metric("OldestRunningJobHours", MetricUnit.NoUnit, oldest)
     count(ResourcesWaiting=counts["waiting"], RestoresRunning=counts["running"], ResourcesHeld=counts["held"])
 
 
-def tell_end(recovery_id: str, outcome: str) -> None:
-    """A recovery or drill that is closed now."""
+def tell_end(recovery_id: str, outcome: str, usd: float) -> None:
+    """A recovery or drill that is closed now, and what its orchestration has cost, resumes included."""
     kind = "Drills" if is_drill(recovery_id) else "Recoveries"
     well = outcome in (RECOVERED, ACCESS_OPEN)
     count(**{f"{kind}{'Succeeded' if well else 'NotSucceeded'}": 1})
+    metrics.add_metric("OrchestrationCost", MetricUnit.NoUnit, usd)

@@ -242,9 +242,9 @@ def test_it_counts_what_could_not_be_published(
     ledger: Ledger, topics: Service, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    monkeypatch.setattr("airlift.notify.metrics.add_metric", lambda name, *_: counted.append(name))
+    monkeypatch.setattr("airlift.telemetry.metrics.add_metric", lambda name, *_: counted.append(name))
     write()
     topics.answers["publish"] = refused("AuthorizationError")
     deliver(ledger, PK)
     assert counted
-    assert set(counted) == {"NoticesNotPublished"}
+    assert set(counted) == {"MessagesNotSent"}
