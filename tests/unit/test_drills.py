@@ -135,8 +135,8 @@ def test_every_attempt_may_have_made_something_also_one_that_failed() -> None:
     failed = {"attempt": 1, "candidate": 0, "recoveryPointArn": point_arn("new"), "jobId": "one", "status": "FAILED"}
     failed |= {"createdResourceArn": "", "metadata": {"targetTableName": "a-1"}}
     never = failed | {"attempt": 2, "jobId": "", "metadata": {}}
-    attempts: dict[str, Any] = {"attempt": 3, "attempts": [failed, never], "jobId": "two", "metadata": {"targetTableName": "a-3"}}
-    item = an_item(state="validated", createdResourceArn="", **attempts)
+    tried: dict[str, Any] = {"attempt": 3, "attempts": [failed, never], "jobId": "two"}
+    item = an_item(state="validated", createdResourceArn="", metadata={"targetTableName": "a-3"}, **tried)
     item |= {"candidates": [{"arn": point_arn("chosen"), "createdAt": stamp(NOW)}, *item["candidates"]], "candidate": 0}
     jobs = {
         "one": {"Status": "FAILED", "CreatedResourceArn": "arn:aws:dynamodb:::table/a-1"},
