@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ITEMS_READ = 200
 """Resources read for one frame: all of a recovery that has no more, else the first open ones."""
 _RECENT_RECOVERIES = 500
+_RUNS = 10
+"""Ended ones read for an estimate: not each has restored anything."""
 
 
 class Reading:
@@ -77,12 +79,14 @@ class Reading:
         )
         items = [item for vault in vaults for item in self._items(recovery_id, vault)]
         entries = islice(self._timeline(partition, newest_first=True, limit=timeline), timeline)
+        before = self.history(str(recovery["account"]), newest=_RUNS) if recovery["state"] == "RUNNING" else ()
         return Snapshot(
             recovery,
             tuple(vaults),
             tuple(record for record in found if record["sk"].startswith("VOTE#")),
             tuple(sorted(items, key=lambda i: (i["wave"], i["priority"], i["resourceArn"]))),
             tuple(reversed(list(entries))),
+            tuple(before),
         )
 
     def points(self, recovery_id: str, resource_arn: str | None) -> Iterator[tuple[Record, Record]]:
@@ -105,11 +109,13 @@ class Reading:
             partition = item_key(recovery_id, str(vault["sourceBackupVaultArn"]), "")[0]
             yield from self._query(Key("pk").eq(partition), only=("state", "endedAt"))
 
-    def history(self, account: str = "") -> Iterator[Record]:
-        """What ended recoveries took, of one account or of all, by account and time."""
+    def history(self, account: str = "", *, newest: int = 0) -> Iterator[Record]:
+        """What ended recoveries took, of one account or of all, by account and time; or the `newest` few, backwards."""
         pk, prefix = history_key(account, "", "")
-        within = Key("pk").eq(pk)
-        return self._query(within & Key("sk").begins_with(prefix.removesuffix("#")) if account else within)
+        all_of_them: ConditionBase = Key("pk").eq(pk)
+        within = all_of_them & Key("sk").begins_with(prefix.removesuffix("#")) if account else all_of_them
+        found = self._query(within, newest_first=bool(newest), limit=newest)
+        return islice(found, newest) if newest else found
 
     def timeline_since(self, recovery_id: str, since: datetime | None) -> Iterator[Record]:
         """The timeline from a moment on, or all of it, oldest first."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airlift.endings import ACCESS_OPEN, RECOVERED
+from airlift.history import Estimate, estimate
 from airlift.ledger import vote_key
-from airlift.values import parse_time
+from airlift.values import parse_time, stamp
 
 from airlift_cli.problems import Exit, exit_of_error
 
@@ -37,6 +38,8 @@ class Snapshot:
     votes: tuple[Record, ...]
     items: tuple[Record, ...]
     timeline: tuple[Record, ...]
+    history: tuple[Record, ...] = ()
+    """What the account's last drills and recoveries took."""
 
     @property
     def recovery_id(self) -> str:
@@ -137,6 +140,13 @@ def operator_asks(snapshot: Snapshot) -> list[str]:
     return asks
 
 
+def estimated(snapshot: Snapshot) -> Estimate | None:
+    """When the last resource will be restored, if it goes like the last ones; None if nothing tells."""
+    if snapshot.recovery["state"] != "RUNNING":
+        return None
+    return estimate(snapshot.history, snapshot.recovery, snapshot.vaults)
+
+
 def exit_code(snapshot: Snapshot) -> Exit:
     """By outcome once ended; while it runs, whether only a person can bring it on."""
     if not snapshot.ended:
@@ -156,6 +166,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "votes": [bare(vote) for vote in snapshot.votes],
         "selected": snapshot.total,
         "counts": dict(snapshot.counts),
+        "estimatedEnd": stamp(found.at) if (found := estimated(snapshot)) else None,
         "items": [bare(item) for item in snapshot.items],
         "timeline": [bare(entry) for entry in snapshot.timeline],
     }

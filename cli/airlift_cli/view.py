@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from airlift_cli.rows import WIDE, resource_lines
-from airlift_cli.snapshot import COUNTED, FINAL, Milestone, Snapshot, milestones, moment, operator_asks
+from airlift_cli.snapshot import COUNTED, FINAL, Milestone, Snapshot, estimated, milestones, moment, operator_asks
 from airlift_cli.words import bar, cell, clock, duration, labelled, shown, style_of, tail, wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airlift.ledger import Record
 
 _VAULTS_SHOWN = 8
 _VAULTS_IN_FULL = 3
+_WAVES_SHOWN = 8
 _LEAST_ROWS = 6
 _TIMELINE_ROWS = 6
 
@@ -53,6 +56,8 @@ def _header(snapshot: Snapshot, now: datetime, width: int) -> list[Text]:
         lines += labelled("reason", [Text(reason)], width)
     lines += labelled("first sign", [_first_sign(recovery)], width)
     lines += wrapped(_stages(milestones(snapshot, now), wide=width >= WIDE), width)
+    if found := estimated(snapshot):
+        lines += labelled("estimate", [Text(f"all restored {found.words(now)}")], width)
     if cause := shown(recovery.get("cause", "")):
         lines += labelled("cause", [Text(cause, style=style_of(state))], width, most=4)
     if words := _clean_up(recovery):
@@ -143,6 +148,30 @@ def _vault(snapshot: Snapshot, vault: Record, now: datetime, width: int) -> list
         lines += labelled("restores", _counts(vault, now, wide=width >= WIDE), width)
     if cause := shown(vault.get("ending", {}).get("cause", "")):
         lines += labelled("ended", [Text(cause, style=style_of(state))], width, most=4)
+    elif waves := vault.get("waves", []):
+        lines += _waves(snapshot.recovery_id, vault, waves, width)
+    return lines
+
+
+def _waves(recovery_id: str, vault: Record, waves: Sequence[Record], width: int) -> list[Text]:
+    """Each wave with how far it is, what it waits for, and what lets it go on."""
+    longest = min(24, max(cell_len(shown(wave["name"])) for wave in waves))
+    unfinished = {wave["name"] for wave in waves if wave["waiting"] or wave["running"]}
+    lines: list[Text] = []
+    for wave in waves[:_WAVES_SHOWN]:
+        total = sum(int(wave[state]) for state in ("waiting", "running", "held", "done"))
+        line = cell(Text(shown(wave["name"])), longest).append(" ").append_text(bar(int(wave["done"]) / total, 10))
+        line.append(f" {wave['done']:,} of {total:,}", style="bold")
+        for state in ("running", "held", "waiting"):
+            if wave[state]:
+                line.append(f" · {wave[state]:,} {state}", style=style_of(state))
+        if wave["name"] in vault.get("pausedWaves", {}):
+            line.append(f" · paused: airlift continue {recovery_id} --wave {shown(wave['name'])}", style="bold yellow")
+        elif wave["waiting"] and (ahead := [name for name in wave["after"] if name in unfinished]):
+            line.append(f" · after {', '.join(map(shown, ahead))}", style="dim")
+        lines += labelled("waves" if not lines else "", [line], width)
+    if (left := len(waves) - _WAVES_SHOWN) > 0:
+        lines += labelled("", [Text(f"… and {left} more waves", style="dim")], width)
     return lines
 
 

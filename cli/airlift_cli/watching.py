@@ -71,13 +71,16 @@ def _live(session: Session, reading: Reading, recovery_id: str, interval: float)
     def draw(snapshot: Snapshot | None, lost: str) -> Text:
         if snapshot is None:
             return Text(lost or f"Reading {recovery_id} …")
-        return frame(snapshot, now=datetime.now(UTC), width=console.width, height=console.height - 1, notice=lost)
+        notice = f"{lost}. What is shown is {duration(time.monotonic() - seen)} old." if lost else ""
+        return frame(snapshot, now=datetime.now(UTC), width=console.width, height=console.height - 1, notice=notice)
 
     snapshot: Snapshot | None = None
+    seen = time.monotonic()
     with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
         live.update(draw(None, ""), refresh=True)
         for found, lost in _looks(reading, recovery_id):
             snapshot = found or snapshot
+            seen = time.monotonic() if found else seen
             live.update(draw(snapshot, lost), refresh=True)
             if found and found.ended:
                 break

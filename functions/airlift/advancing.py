@@ -29,7 +29,7 @@ from airlift.starting import Jobs, start, target_of
 from airlift.telemetry import count, tell_turn
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
-from airlift.waves import Elsewhere, Turn, turn
+from airlift.waves import Elsewhere, Turn, progress, turn
 
 if TYPE_CHECKING:
     from airlift.vaults import VaultWork
@@ -227,6 +227,7 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
         "counts": {**work.vault.get("counts", {}), **counts},
         "nextLookAt": _in(answer["waitSeconds"]),
         "waitingFor": "continue" if now_.paused else "jobs",
+        "waves": progress(work.plan, items, work.vault),
     }
     work.ledger.write(work.update(**values), holder=work.holder)
     tell_turn(items, values["counts"], answer)

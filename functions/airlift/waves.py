@@ -102,6 +102,24 @@ def turn(
     return Turn(startable, tuple(stops), held_types, limited, min(waits, default=None))
 
 
+def progress(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each wave that has something to do or has done something, in the plan's order, for those who watch.
+
+    `{"name", "after": [names of the waves that it waits for], "waiting", "running", "held", "done"}`.
+    """
+    open_ = {wave: Counter[str]() for wave in range(len(plan.waves) + 1)}
+    for item in items:
+        open_[item["wave"]]["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
+    told = []
+    for wave, counts in open_.items():
+        done = sum(vault.get(name, {}).get(str(wave), 0) for name in ("waveRestored", "waveProblems"))
+        if counts or done:
+            after = [plan.wave(one).name for one in sorted(plan.directly_before(wave)) if open_[one]]
+            states = {state: counts[state] for state in ("waiting", "running", "held")}
+            told.append({"name": plan.wave(wave).name, "after": after, **states, "done": done})
+    return told
+
+
 def is_failure(plan: Plan, item: Record) -> bool:
     """Whether an item that is held or has its outcome counts as a failure of its wave, by the wave's halt rule."""
     halt = plan.wave(item["wave"]).halt

@@ -129,6 +129,21 @@ TIMELINE = (
     timeline("2026-11-24T08:36:33.000Z", "started", "orders: restore job started", "b"),
 )
 RUNNING = Snapshot(recovery(), (vault(),), (vote("alice"), vote("bob", at="2026-11-24T08:36:28.000Z")), ITEMS, TIMELINE)
+WAVES = [
+    {"name": "data", "after": [], "waiting": 0, "running": 1, "held": 1, "done": 1},
+    {"name": "rest", "after": ["data"], "waiting": 1, "running": 0, "held": 0, "done": 2},
+    {"name": "archives", "after": ["data", "rest"], "waiting": 1200, "running": 0, "held": 0, "done": 0},
+]
+HISTORY = tuple(
+    {
+        "recoveryId": f"drill-2026110{day}-111122223333-0a1b",
+        "account": "111122223333",
+        "createdAt": f"2026-11-0{day}T08:00:00.000Z",
+        "approvalSeconds": 60 * day,
+        "restoringSeconds": 600 * day,
+    }
+    for day in (3, 2, 1)
+)
 WAITING = Snapshot(
     recovery(firstSign=None, firstSignFrom=None),
     (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airlift_cli.problems import Exit
-from airlift_cli.snapshot import Snapshot, exit_code, milestones
+from airlift_cli.snapshot import Snapshot, document, exit_code, milestones
 from airlift_cli.view import first_sign, frame
 from airlift_cli.words import bar, duration, shown
 from hypothesis import given
@@ -17,12 +17,14 @@ from rich.cells import cell_len
 
 from tests.unit.cli_samples import (
     ENDED,
+    HISTORY,
     ITEMS,
     NOW,
     RECOVERY_ID,
     RUNNING,
     VAULT,
     WAITING,
+    WAVES,
     item,
     recovery,
     timeline,
@@ -69,6 +71,31 @@ def test_a_running_recovery_tells_the_essentials(width: int) -> None:
         "alice APPROVED, 1 of 2",
     ):
         assert essential in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_waves_are_told_with_what_they_wait_for(width: int) -> None:
+    going = vault(waves=WAVES, pausedWaves={"archives": "2026-11-24T08:38:00.000Z"})
+    words = " ".join(text_of(replace(RUNNING, vaults=(going,)), width, 60).split())
+    assert "1 of 3 · 1 running · 1 held" in words
+    assert "2 of 3 · 1 waiting · after data" in words
+    assert f"0 of 1,200 · 1,200 waiting · paused: airlift continue {RECOVERY_ID} --wave archives" in words
+    not_paused = text_of(replace(RUNNING, vaults=(vault(waves=WAVES),)), width, 60)
+    assert "1,200 waiting · after data, rest" in not_paused
+    ended = text_of(replace(ENDED, vaults=(ENDED.vaults[0] | {"waves": WAVES},)), width, 60)
+    assert "archives" not in ended
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_end_is_estimated_from_the_last_ones(width: int) -> None:
+    going = replace(RUNNING, history=HISTORY)
+    # Access came at 08:36:29, and the middle one of the last three took twenty minutes from there.
+    assert "estimate    all restored like the last 3: about 08:56 UTC, in 18 min" in text_of(going, width)
+    assert document(going)["estimatedEnd"] == "2026-11-24T08:56:29.000Z"
+    asked = replace(WAITING, history=HISTORY)
+    assert "about 08:58 UTC, in 20 min" in text_of(asked, width)
+    assert "estimate" not in text_of(RUNNING, width)
+    assert "estimate" not in text_of(replace(ENDED, history=HISTORY), width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -91,6 +91,7 @@ def test_the_live_view_survives_a_lost_connection_and_leaves_the_last_frame() ->
     assert follow(made, Scripted(LOST, RUNNING, LOST, ENDED)) == Exit.NOT_RECOVERED
     text = file.getvalue()
     assert "connection lost for 0s, retrying" in text
+    assert "What is shown is 0s old." in text
     left_on_screen = text.rsplit("\x1b[?1049l", 1)[1]
     assert "ResourcesNotRestored" in left_on_screen
     assert "connection lost" not in left_on_screen
@@ -203,8 +204,8 @@ def test_of_many_items_only_the_first_open_ones_are_read(
     snapshot = Reading(world.table).snapshot(RECOVERY_ID)
     assert len(snapshot.items) == ITEMS_READ
     assert {item["state"] for item in snapshot.items} == {"waiting"}
-    assert [request.get("IndexName") for request in asked] == [None, OPEN_INDEX, None]
-    assert [request.get("Limit") for request in asked[1:]] == [ITEMS_READ, 12]
+    assert [request.get("IndexName") for request in asked] == [None, OPEN_INDEX, None, None]
+    assert [request.get("Limit") for request in asked[1:]] == [ITEMS_READ, 12, 10]
     assert len(snapshot.timeline) == 12
 
 

@@ -8,7 +8,7 @@ import pytest
 from airlift.errors import MetadataRefused
 from airlift.restore.base import Target
 from airlift.restore.ebs import Ebs
-from airlift.waves import Elsewhere, Stop, Turn, is_failure, turn
+from airlift.waves import Elsewhere, Stop, Turn, is_failure, progress, turn
 
 from tests.unit.domain import NOW, RECOVERY_ID, a_plan, an_item
 
@@ -57,6 +57,16 @@ def test_a_wave_waits_until_no_item_of_an_earlier_one_is_under_way(state: str) -
 
 def test_a_held_item_does_not_keep_a_later_wave_from_going_on() -> None:
     assert names(taken(the_plan(), [an_item("a", state="held"), a_bucket("b")])) == ["b"]
+
+
+def test_the_progress_of_each_wave_is_told() -> None:
+    items = [an_item("a", state="settling"), an_item("b", state="held"), a_bucket("c"), a_bucket("d")]
+    vault = {"waveRestored": {"0": 3}, "waveProblems": {"0": 1}}
+    assert progress(the_plan(), items, vault) == [
+        {"name": "tables", "after": [], "waiting": 0, "running": 1, "held": 1, "done": 4},
+        {"name": "buckets", "after": ["tables"], "waiting": 2, "running": 0, "held": 0, "done": 0},
+    ]
+    assert progress(the_plan(), items[2:], {})[0]["after"] == [], "what has nothing to restore is not waited for"
 
 
 ANY, A_FIFTH = {"halt": {"any": True}}, {"halt": {"share": 0.2}}
