@@ -80,6 +80,7 @@ def test_appconfig_refuses_a_plan_that_the_validator_refuses(desk: Desk) -> None
         )
     assert refused.value.response["Error"]["Code"] == "BadRequestException"
     assert PRODUCTION in str(refused.value)
+    assert json.loads(desk.airlift("plan", "show").stdout)["plan"] == json.loads(PLAN.read_text())
 
 
 def test_iam_holds_the_functions_to_their_roles(desk: Desk) -> None:
