@@ -151,7 +151,8 @@ def _s3(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
             for one in objects
         ]
     key = f"/{params['Key']}" if "Key" in params else ""
-    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}", {})]
+    context = {"s3:prefix": params["Prefix"]} if "Prefix" in params else {}
+    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}", context)]
 
 
 def _by_member(prefix: str, *members: str) -> Callable[[str, Mapping[str, Any], str], Needs]:
