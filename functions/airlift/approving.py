@@ -136,7 +136,8 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
 
 
 def _vote_notice(work: VaultWork, access: Access, approver: str, vote: str) -> Put:
-    text = f"Request for {work.vault_arn}: {vote}.\n{_standing(access)}"
+    expected = work.expected(grantedAt=stamp(now())) if access.state == "granted" else ""
+    text = f"Request for {work.vault_arn}: {vote}.\n{_standing(access)} {expected}".rstrip()
     return work.notice(f"vote#{approver}", "a vote", text, f"airlift watch {work.recovery_id}")
 
 

@@ -26,6 +26,7 @@ from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from airlift.vaults import VaultWork
 
@@ -61,7 +62,7 @@ def request_access(work: VaultWork) -> dict[str, Any]:
                 sessionStatus=None,
             ),
             entry(work.recovery_id, at, "request", f"Access requested as {name}", vault=work.vault_arn),
-            work.notice("request", "access requested", _asked(work, name), _VOTE),
+            work.notice("request", "access requested", _asked(work, name, at), _VOTE),
             holder=work.holder,
         )
     return {"next": "wait", "waitSeconds": 0 if found.get("VaultState") == "AVAILABLE" else 5}
@@ -193,11 +194,12 @@ def _name(work: VaultWork) -> str:
     return vault_name(work.recovery_id, work.vault_arn, work.vault.get("request", 1))
 
 
-def _asked(work: VaultWork, name: str) -> str:
+def _asked(work: VaultWork, name: str, at: datetime) -> str:
     recovery = work.recovery
+    expected = work.expected(requestedAt=stamp(at), state="REQUESTED")
     return (
         f"Access to {work.vault_arn} of account {recovery['account']} is requested as {name} ({recovery['mode']}).\n"
-        f"Why: {recovery['reason']}\nThe approvers have 24 hours."
+        f"Why: {recovery['reason']}\nThe approvers have 24 hours. {expected}".rstrip()
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
-from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, merge, recovery_key, vault_key
+from airlift.history import estimate
+from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, history_key, merge, recovery_key, vault_key
 from airlift.logs import set_level
 from airlift.notify import deliver, notice, title_of
 from airlift.plan_store import plan_at
@@ -61,6 +62,16 @@ class VaultWork:
         pk, _ = recovery_key(self.recovery_id)
         full_name = f"{name}#{self.vault_arn}#{self.vault.get('request', 1)}"
         return notice(pk, now(), full_name, title_of(self.recovery_id, title), text, next_step)
+
+    def expected(self, **changes: Any) -> str:
+        """In words, when all will be restored if it goes like the account's last ones; empty if nothing tells.
+
+        `changes` are what is about to be written into the vault's record.
+        """
+        pk, prefix = history_key(self.recovery["account"], "", "")
+        runs = self.ledger.query(pk, prefix.removesuffix("#"))
+        found = estimate(runs, self.recovery, [{**self.vault, **changes}])
+        return f"All restored {found.words(now())}." if found else ""
 
     def save(self, **values: Any) -> None:
         """Changes the vault's record, here and in the ledger."""

@@ -10,12 +10,12 @@ import pytest
 import time_machine
 from airlift.approving import check_approval
 from airlift.errors import AirliftError
-from airlift.ledger import recovery_key
+from airlift.ledger import history_key, keyed, recovery_key
 from airlift.values import stamp
 from botocore.exceptions import ConnectTimeoutError
 from check_approval import handler
 
-from tests.unit.domain import EVENT, NOW, RECOVERY_ID, VAULT, ago, refused, stored, texts
+from tests.unit.domain import ACCOUNT, EVENT, NOW, RECOVERY_ID, VAULT, ago, refused, stored, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +188,19 @@ def test_each_vote_is_told_once_with_how_the_request_stands(work: Make, services
         ("a vote", f"Request for {VAULT}: approved by ana.\n{standing}", f"airlift watch {RECOVERY_ID}"),
         ("a vote", f"Request for {VAULT}: rejected by ben.\n{standing}", f"airlift watch {RECOVERY_ID}"),
     ]
+
+
+def test_the_vote_that_decides_says_how_long_the_rest_takes_if_it_goes_like_before(
+    work: Make, services: Services, given: Callable[..., None]
+) -> None:
+    stands(services, "AVAILABLE", a_session("APPROVED", ana="APPROVED", ben="APPROVED"))
+    before = {"recoveryId": "drill-1", "account": ACCOUNT, "createdAt": "x", "approvalSeconds": 60}
+    given(keyed(history_key(ACCOUNT, "x", "drill-1"), **before, restoringSeconds=1800))
+    w = work(vault=ASKED)
+    check_approval(w)
+    assert all(
+        text.endswith("All restored like the last one: about 08:30 UTC, in 30 min.") for _, text, _ in notices(w)
+    )
 
 
 def test_the_vote_that_decides_is_told_as_well(work: Make, services: Services) -> None:
