@@ -10,7 +10,7 @@ from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.history import estimate
 from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, history_key, merge, recovery_key, vault_key
-from airlift.logs import set_level
+from airlift.logs import logger, set_level
 from airlift.notify import deliver, notice, title_of
 from airlift.plan_store import plan_at
 from airlift.runtime import holder_of, ledger
@@ -139,3 +139,6 @@ class VaultWork:
             entry(self.recovery_id, at, "vault-ended", f"{name}: {cause}", vault=self.vault_arn),
             holder=self.holder,
         )
+        counts = self.at_end.get("counts") or self.vault.get("counts", {})
+        resources = dict.fromkeys(("waiting", "running", "held"), 0) | counts
+        logger.info("Vault ended", extra={"ending": name, "resources": resources})
