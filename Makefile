@@ -97,8 +97,9 @@ lock: .venv-lock/.locked
 	@echo "Writing the locks ..."
 	@$(compile) dependencies/requirements.in --output-file dependencies/requirements.txt
 	@$(compile) requirements/dev.in --constraints dependencies/requirements.txt --output-file requirements/dev.txt
-	@for lock in cloud sam web lock; do \
+	@for lock in cloud sam web audit lock; do \
 		$(compile) requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
+	@$(compile) --no-deps requirements/guard.in --output-file requirements/guard.txt
 
 clean:
 	@rm -rf .venv .venv-cloud .venv-sam .venv-web .venv-lock .aws-sam .local artefacts
