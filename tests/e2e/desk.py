@@ -24,12 +24,32 @@ T = TypeVar("T")
 
 
 class Desk:
-    """One operator, in the recovery account."""
+    """People in the recovery account, at the command line with no more than their policies give them."""
 
     def __init__(self, told: Story) -> None:
         self.story = told
         self.cloud = told.cloud
         self.states = told.cloud.client("stepfunctions", RECOVERY)
+        stack = told.cloud.client("cloudformation", RECOVERY).describe_stacks(StackName=deploy.STACK)["Stacks"][0]
+        policies = accounts.admit_people(self.cloud, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
+        viewer = policies["ViewerPolicyArn"]
+        self.responder = self._hired("responder", [viewer, policies["ResponderPolicyArn"]])
+        self.operator = self._hired("operator", [viewer, policies["OperatorPolicyArn"]])
+
+    def _hired(self, name: str, policies: list[str]) -> dict[str, str]:
+        """The environment of somebody who has a role with these policies."""
+        iam, sts = self.cloud.client("iam", RECOVERY), self.cloud.client("sts", RECOVERY)
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{RECOVERY}:root"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        for policy in policies:
+            iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+        key = sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+        return self.cloud.environment(RECOVERY) | {
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": key["SessionToken"],
+        }
 
     def sample(self, name: str, **changes: Any) -> dict[str, Any]:
         """An input out of events/, with members replaced."""
@@ -57,10 +77,11 @@ class Desk:
         return found | {"output": json.loads(found.get("output", "null"))}
 
     def airlift(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line, with JSON as its output."""
+        """Run the command line, with JSON as its output, as operator (plans, tests of notices) or responder."""
+        who = self.operator if arguments[0] in ("plan", "notify-test") else self.responder
         return subprocess.run(
             [deploy.AIRLIFT, "--stack", deploy.STACK, "--json", *arguments],
-            env=self.cloud.environment(RECOVERY),
+            env=who,
             capture_output=True,
             text=True,
             check=False,
@@ -102,7 +123,8 @@ class Desk:
 
     def plan(self, *, pause: bool = False) -> None:
         """Put the story's plan in force."""
-        deploy.deploy_plan(self.cloud, self.story.plan(PLAN, pause=pause))
+        plan = self.story.plan(PLAN, pause=pause)
+        deploy.run([deploy.AIRLIFT, "--stack", deploy.STACK, "plan", "deploy", str(plan)], self.operator)
 
     def close_access(self) -> None:
         """Delete the restore-access vaults that earlier tests got, as an operator would."""
