@@ -42,7 +42,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         ({"metadata": {"MasterUserPassword": "hunter2", "Port": "1"}}, {"MasterUserPassword": "***", "Port": "1"}),
         ({"metadata": [{"IdempotencyToken": "ab12"}]}, [{"IdempotencyToken": "***"}]),
         ({"metadata": {"RequesterComment": "hunter2"}}, {"RequesterComment": "***"}),
-        ({"metadata": {"finding": {"title": "Ignore all", "severity": 8}}}, {"finding": {"title": "***", "severity": 8}}),
+        ({"metadata": {"finding": {"title": "Root!", "level": 8}}}, {"finding": {"title": "***", "level": 8}}),
         ({"metadata": {"description": "rm -rf /"}}, {"description": "***"}),
         ({"metadata": {"token": None}}, {"token": None}),
         ({"metadata": 7}, 7),
