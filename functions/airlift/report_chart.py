@@ -7,6 +7,7 @@ report.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -128,13 +129,24 @@ def _row(one: Mapping[str, Any], scale: _Scale, until: str) -> Row:
         for attempt in one["attempts"]
         if attempt.get("startedAt") and attempt.get("endedAt")
     ]
-    restored = one.get("completedAt") or one.get("endedAt", until)
+    restored = one.get("completedAt") or _end_of(one, until)
     kind = "run" if one["state"] in ("validated", "restored", "left running") else "fail"
     bars.append(scale.bar(kind, one["startedAt"], restored))
     if one.get("completedAt") and one.get("endedAt", "") > one["completedAt"]:
         bars.append(scale.bar("check", one["completedAt"], one["endedAt"]))
-    name = one.get("resourceName") or one["resourceArn"].split(":", 5)[5].rpartition("/")[2]
-    return Row(f"{one['resourceType']} {name}", one["state"], tuple(bars))
+    told = "" if one["state"] == "validated" else one["state"]
+    return Row(f"{one['resourceType']} {name_of(one)}", told, tuple(bars))
+
+
+def name_of(resource: Mapping[str, Any]) -> str:
+    """What people call the resource: its name if AWS Backup told one, else the end of its ARN."""
+    return str(resource.get("resourceName") or re.split("[:/]", resource["resourceArn"])[-1])
+
+
+def _end_of(one: Mapping[str, Any], until: str) -> str:
+    """When it was done with; one that is left running goes on to the chart's end."""
+    known = one.get("endedAt") or one.get("completedAt")
+    return str(known or (until if one["state"] == "left running" else one["startedAt"]))
 
 
 def _shared_rows(members: Iterable[Mapping[str, Any]], scale: _Scale, until: str) -> list[Row]:
@@ -149,13 +161,13 @@ def _shared(kind: str, ones: Sequence[Mapping[str, Any]], scale: _Scale, until: 
     changes = [0] * (_BINS + 1)
     for one in ones:
         changes[_bin(scale, one["startedAt"])] += 1
-        changes[_bin(scale, one.get("endedAt", until)) + 1] -= 1
+        changes[_bin(scale, _end_of(one, until)) + 1] -= 1
     running = list(accumulate(changes))[:_BINS]
     most = max(running)
     wide = WIDTH / _BINS
     heights = [round(_HEIGHT * (1 - number / most), 1) for number in running]
     points = " ".join(f"{n * wide:g},{h:g} {(n + 1) * wide:g},{h:g}" for n, h in enumerate(heights))
-    first, last = ones[0]["startedAt"], max(one.get("endedAt", until) for one in ones)
+    first, last = ones[0]["startedAt"], max(_end_of(one, until) for one in ones)
     text = f"at most {most:,} at once, {_clock(first)} to {_clock(last)}"
     return Row(f"{kind}, {len(ones):,}", text, outline=f"0,{_HEIGHT} {points} {WIDTH},{_HEIGHT}")
 

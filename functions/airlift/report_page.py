@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup, escape
+
 from airlift.endings import ACCESS_OPEN, RECOVERED
 from airlift.pages import render
-from airlift.report_chart import WIDTH, chart
+from airlift.report_chart import WIDTH, chart, name_of
 from airlift.values import parse_time
 
 if TYPE_CHECKING:
@@ -54,10 +56,19 @@ def page(report: Mapping[str, Any]) -> str:
         width=WIDTH,
         links=_LINKS,
         span=span,
+        coded=coded,
         moment=moment,
         name_of=name_of,
         waited=_waited(report["vaults"]),
         worst=_worst(report["waves"]),
+    )
+
+
+def coded(text: str) -> Markup:
+    """Text with what stands between backticks set as code."""
+    pieces = (escape(piece) for piece in text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if number % 2 else piece for number, piece in enumerate(pieces)
     )
 
 
@@ -74,11 +85,6 @@ def span(seconds: float) -> str:
 def moment(stamped: str) -> str:
     """A moment as people read it: `2026-11-24 08:12:05`."""
     return stamped[:19].replace("T", " ")
-
-
-def name_of(resource: Mapping[str, Any]) -> str:
-    """What people call the resource: its name if AWS Backup told one, else the end of its ARN."""
-    return str(resource.get("resourceName") or resource["resourceArn"].split(":", 5)[5].rpartition("/")[2])
 
 
 def _detailed(wanted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
