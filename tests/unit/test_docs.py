@@ -144,7 +144,8 @@ def _reasons_to_hold() -> set[str]:
 
 
 def _readiness_checks() -> set[str]:
-    return {row.name for row in (*VAULT_CHECKS, *CHECKS)} | _in_code(r'\bResult\(\s*"([^"]+)"')
+    rows = {row.name for row in VAULT_CHECKS} | {row.name for row in CHECKS}
+    return rows | _in_code(r'\bResult\(\s*"([^"]+)"')
 
 
 @pytest.mark.parametrize("named", [_named_ends, _reasons_to_hold, _readiness_checks])
@@ -212,7 +213,8 @@ def _members(schema: dict[str, Any]) -> dict[str, Any]:
     reference = schema.get("$ref", "").rpartition("/")[2]
     found = dict(_PLAN["$defs"][reference] if reference else schema)
     parts = [*found.get("anyOf", ()), *filter(None, [found.get("items")])]
-    return found.get("properties", {}) | {key: one for part in parts for key, one in _members(part).items()}
+    own: dict[str, Any] = found.get("properties", {})
+    return own | {key: one for part in parts for key, one in _members(part).items()}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
