@@ -237,7 +237,7 @@ def test_parts_of_a_plan_pass_its_check(document: Path) -> None:
 
 
 def test_modules_that_documents_name_exist() -> None:
-    folders = ("functions", "local", "cli", "bench", "checks")
+    folders = ("functions", "local", "cli", "bench", "checks", "tests")
     modules = {path.name for folder in folders for path in (ROOT / folder).rglob("*.py")}
     named = {name for path in DOCUMENTS for name in re.findall(r"`(?:[\w/<>]+/)?(\w+\.py)\b", path.read_text())}
     assert named - modules == set()
