@@ -24,18 +24,23 @@ Verify = Annotated[
     bool, typer.Option("--verify", help="Check that evidence, or a copied folder, is as it was written.")
 ]
 
+Refresh = Annotated[bool, typer.Option("--refresh", help="Have it written first, as everything stands now.")]
+
 
 def report(
     ctx: typer.Context,
     recovery_id: Newest = None,
     out: ReportOut = None,
     verify: Verify = False,  # noqa: FBT002
+    refresh: Refresh = False,  # noqa: FBT002
 ) -> Exit:
     """Fetch the newest report of a recovery from the evidence bucket: in words, and with --out all of it."""
     session: Session = ctx.obj
     if verify:
         return _verify(session, recovery_id)
     recovery = reading_of(session).recovery(recovery_id or newest(session))
+    if refresh:
+        recovery = evidence.write_anew(session.stack, str(recovery["recoveryId"]))
     found = evidence.report_of(session.stack, recovery)
     session.document(json.loads(found.text))
     session.say(found.words())

@@ -18,8 +18,8 @@ _CONFIG = Config(
     user_agent_extra="airlift-cli",
 )
 _OF_SERVICE = {
-    # A check of everything takes a minute or two, and one that is repeated while the first runs would be made twice.
-    "lambda": Config(read_timeout=310, retries={"mode": "standard", "total_max_attempts": 1}),
+    # A check of everything takes a minute or two, a large report longer; what is repeated meanwhile is done twice.
+    "lambda": Config(read_timeout=850, retries={"mode": "standard", "total_max_attempts": 1}),
 }
 _IMPATIENT = _CONFIG.merge(Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10))
 

@@ -55,6 +55,7 @@ MAY: list[tuple[str, str, set[str]]] = [
     ("states:StopExecution", f"{EXECUTION}-vault-recovery:one", NOBODY),
     ("states:UpdateStateMachine", f"{MACHINE}-recovery", NOBODY),
     ("lambda:InvokeFunction", f"{FUNCTION}DailyCheckFunction-1A2B", {"Responder", "Operator"}),
+    ("lambda:InvokeFunction", f"{FUNCTION}WriteReportFunction-1A2B", {"Responder"}),
     ("lambda:InvokeFunction", f"{FUNCTION}ValidatePlanFunction-1A2B", {"Operator"}),
     ("lambda:InvokeFunction", f"{FUNCTION}AdvanceRestoresFunction-1A2B", NOBODY),
     ("appconfig:ListDeployments", f"{PLAN}/environment/e1", ALL),

@@ -29,6 +29,7 @@ OUTPUTS = {
     "PeopleTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-people",
     "ChatTopicArn": "arn:aws:sns:ap-northeast-1:123456789012:airlift-chat",
     "DailyCheckFunctionName": "airlift-daily-check",
+    "WriteReportFunctionName": "airlift-write-report",
     "PlanApplicationId": "app1234",
     "PlanEnvironmentId": "env1234",
     "PlanConfigurationProfileId": "prf1234",

@@ -79,6 +79,24 @@ def test_the_page_of_a_report(world: World, tmp_path: Path) -> None:
     assert file.read_text() == "<!DOCTYPE html>"
 
 
+def test_a_report_can_be_written_anew(world: World) -> None:
+    with_report(world)
+    told = body(json.dumps({"recoveryId": RECOVERY_ID, "reportKey": KEY}).encode())
+    function = {"FunctionName": "airlift-write-report", "Payload": json.dumps({"recoveryId": RECOVERY_ID}).encode()}
+    world.script("lambda").add_response("invoke", {"Payload": told["Body"]}, function)
+    assert "Recovery of account" in world.run("report", "--refresh").output
+    world.script("lambda").assert_no_pending_responses()
+
+
+def test_a_report_that_is_not_written_says_why(world: World) -> None:
+    world.put(listed(ENDED.recovery, *ENDED.vaults))
+    told = body(json.dumps({"errorType": "Unavailable", "errorMessage": "written by another"}).encode())
+    world.script("lambda").add_response("invoke", {"Payload": told["Body"], "FunctionError": "Unhandled"})
+    result = world.run("report", "--refresh")
+    assert result.exit_code == 1
+    assert "not written: written by another" in result.output
+
+
 def test_a_report_as_json(world: World) -> None:
     with_report(world)
     assert json.loads(world.run("report", RECOVERY_ID, "--json").output) == REPORT
