@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from airlift.evidence import flaws, parts_in
 
 if TYPE_CHECKING:
     from tests.workflow.scenarios import Played
@@ -52,6 +55,7 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
     assert recovery["reportKey"]
     if recovery["outcome"] != "Recovered":
         assert "Next step:" in recovery["cause"] or "airlift" in recovery["cause"], recovery["cause"]
+    _check_evidence(played, recovery)
     mine = f"RECOVERY#{recovery['recoveryId']}"
     vaults = [r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")]
     for vault in vaults:
@@ -68,3 +72,16 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
             assert left <= {"validated"}, f"recovered with {left}"
     if recovery["outcome"] == "Recovered":
         assert all(vault["ending"]["name"] == "VaultRecovered" for vault in vaults)
+
+
+def _check_evidence(played: Played, recovery: dict[str, Any]) -> None:
+    """What is kept has no flaw, and holds the ledger's whole timeline."""
+    place = f"recoveries/{recovery['recoveryId']}/"
+    files = {key.removeprefix(place): data for key, data in played.kept.items() if key.startswith(place)}
+    assert flaws(files) == []
+    lines = [json.loads(line) for part in parts_in(files) for line in part.splitlines()]
+    mine = f"RECOVERY#{recovery['recoveryId']}"
+    timeline = [r["sk"] for r in played.of("TIMELINE#") if r["pk"] == mine]
+    kept = [f"TIMELINE#{line['key']}" for line in lines if line["record"] == "entry"]
+    assert set(kept) == set(timeline), "the evidence lacks, or has more than, what the ledger tells"
+    assert [one for one in played.of(f"{recovery['account']}#") if one.get("recoveryId") == recovery["recoveryId"]]

@@ -44,10 +44,19 @@ class Played:
     dead_letters: list[Any]
     unhit: list[Any]
     """Faults that were planned and never happened."""
+    kept: dict[str, bytes]
+    """What lies in the evidence bucket, by key."""
+    output: str
+    """What the functions logged, metrics included."""
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's records whose sort key begins so."""
         return [record for record in self.records if record["sk"].startswith(kind)]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of the log, decoded each time: held for all incidents they would take a lot of memory."""
+        return [json.loads(line) for line in self.output.splitlines()]
 
     @property
     def recovery(self) -> dict[str, Any]:
@@ -123,7 +132,15 @@ def look(story: Story) -> Played:
         list(sim.permissions.denied),
         sim.dead_letters(),
         [*sim.aws.faults.unhit(), *sim.deliveries.unhit()],
+        _kept(sim),
+        sim.lambdas.output,
     )
+
+
+def _kept(sim: Simulation) -> dict[str, bytes]:
+    bucket, s3 = sim.outputs["EvidenceBucketName"], sim.client("s3")
+    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
 SCENARIOS: dict[str, Script] = {}
