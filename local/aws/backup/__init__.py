@@ -46,6 +46,8 @@ def _resources(caller: Caller, operation: str, params: Params) -> tuple[str, ...
     For CreateRestoreAccessBackupVault the reference says only "backup vault"; both the source and the new one are
     asked for here (inferred, the stricter reading).
     """
+    if operation == "GetRestoreTestingInferredMetadata":
+        return ("*",)  # has no resource-level permissions
     for name in ("RecoveryPointArn", "ResourceArn"):
         if name in params and operation != "StartBackupJob":
             return (params[name],)
