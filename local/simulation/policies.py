@@ -150,9 +150,10 @@ def _s3(operation: str, params: Mapping[str, Any], _place: str) -> Needs:
             (f"s3:DeleteObject{'Version' if 'VersionId' in one else ''}", f"{bucket}/{one['Key']}", {})
             for one in objects
         ]
-    key = f"/{params['Key']}" if "Key" in params else ""
+    resource = f"arn:aws:s3:::{params['Bucket']}" + (f"/{params['Key']}" if "Key" in params else "")
     context = {"s3:prefix": params["Prefix"]} if "Prefix" in params else {}
-    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", f"arn:aws:s3:::{params['Bucket']}{key}", context)]
+    owned: Needs = [("s3:PutBucketOwnershipControls", resource, {})] if "ObjectOwnership" in params else []
+    return [(f"s3:{S3_ACTIONS.get(operation, operation)}", resource, context), *owned]  # API_CreateBucket.html
 
 
 def _by_member(prefix: str, *members: str) -> Callable[[str, Mapping[str, Any], str], Needs]:
