@@ -92,6 +92,10 @@ class Browser:
         """A script's result in the page."""
         return self.driver.execute_script(f"return {script}")
 
+    def press(self, key: str) -> None:
+        """Press a key, named as in selenium's Keys, where the focus is."""
+        ActionChains(self.driver).send_keys(getattr(Keys, key)).perform()
+
     def tab_through(self) -> list[str]:
         """What the Tab key reaches on this page, in order; each shows that it has the focus."""
         reached: list[str] = []
