@@ -132,12 +132,12 @@ def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:
             missing.append(f"{item['resourceArn']} {_after_sign(item)}")
     selected = work.vault["selected"]
     told_ = ", ".join(f"{n} {state}" for state, n in sorted(outcomes.items()))
+    work.at_end = {"counts": dict(outcomes)}
     if missing or sum(outcomes.values()) != selected or set(outcomes) - OUTCOMES:
         raise ResourcesNotRestored(
             f"{work.vault_arn}: of {selected} selected {told_}. {'; '.join(missing[:3])}",
             f"read the reasons (`airlift status {work.recovery_id}`); then "
             f"`airlift restore-again {work.recovery_id} ARN`.",
         )
-    work.at_end = {"counts": dict(outcomes)}
     work.end("VaultRecovered", told_)
     return {"next": "done", "waitSeconds": 0}
