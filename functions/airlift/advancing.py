@@ -102,9 +102,12 @@ def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int,
     if not now_.startable:
         return 0, 0
     access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
-    if access.state != "granted":
+    seems_lost = access.state != "granted"
+    if work.access_is_lost(seems_so=seems_lost):
         _access_lost(work, now_, jobs, cut)
         return 0, 0
+    if seems_lost:
+        return 0, len(now_.startable)  # looked at again in some seconds
     region = Arn.parse(work.holder.execution_arn).region
     others = started_by_others(jobs, now())
     slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left(), others)

@@ -45,6 +45,8 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
             )
             return {"next": "done", "waitSeconds": 0}
         return {"next": "select", "waitSeconds": 0}
+    if access.state == "gone" and not work.access_is_lost(seems_so=True):
+        return {"next": "wait", "waitSeconds": seconds_to_wait(0)}
     asked = work.vault.get("request", 1)
     if access.state == "expired" and asked <= work.plan.approval.requests_after_expiry:
         _ask_anew(work, asked + 1)
@@ -66,6 +68,7 @@ def next_request(vault: Record) -> dict[str, Any]:
         "grantedAt",
         "sessionArn",
         "reminded",
+        "accessDoubtedAt",
     )
     return {"request": vault.get("request", 1) + 1, **dict.fromkeys(gone)}
 
@@ -114,7 +117,7 @@ def _record(work: VaultWork, access: Access, session_arn: str | None, wait: int,
             told = entry(work.recovery_id, when, "vote", text, vault=work.vault_arn, who=vote.approver)
             changes += [Put(record), told, _vote_notice(work, access, vote.approver, text)]
     if access.state == "granted" and "grantedAt" not in work.vault:
-        values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None}
+        values |= {"state": "GRANTED", "grantedAt": stamp(at), "waitingFor": None, "accessDoubtedAt": None}
         votes = (
             f"{access.approvals} approvals, {access.threshold} needed" if access.session_readable else "votes unknown"
         )

@@ -79,7 +79,7 @@ def fresh_attempt(item: Record, *, candidate: int | None = None) -> dict[str, An
         (
             "token", "metadata", "jobId", "percentDone", "startedAt", "completedAt", "createdResourceArn",
             "statusMessage", "validatedHow", "endedAt", "dueAt", "leaseUntil", "settleSentAt", "settleSends",
-            "doing", "reason", "nextStep", "heldAt", "heldIn", "heldFrom", "intentAt", "askedSince",
+            "doing", "doubtedSince", "reason", "nextStep", "heldAt", "heldIn", "heldFrom", "intentAt", "askedSince",
         )
     )  # fmt: skip
     return {

@@ -124,6 +124,7 @@ def _record(
         "roundsBefore": record.get("roundsBefore", 0) + record.get("rounds", 0),
         "loopSince": stamp(at),
         "accessLost": None,
+        "accessDoubtedAt": None,
     }
     if blocker:
         values |= {"state": "ENDED", "ending": {"name": blocker.name, "cause": str(blocker), "at": stamp(at)}}

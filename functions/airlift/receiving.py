@@ -79,10 +79,24 @@ def receive(ledger: Ledger, execution_arn: str, document: object) -> Outcome:
     Input of a person that is wrong raises the named error; an event that is wrong, or may not start anything, is
     ignored with the same text and counted, since nobody is there to read it.
     """
-    if known := ledger.get(execution_key(execution_arn)):
-        outcome = known.get("outcome", "accepted")
-        told = _outcome(outcome, "This execution was accepted before.", known["recoveryId"], known["account"])
-        return told | ({"check": known["check"]} if outcome == "check" else {})
+    if known := _accepted(ledger, execution_arn):
+        return known
+    received = _received(ledger, execution_arn, document)
+    # The step may run twice at once, when the answer of the first was lost: what that has accepted is not ignored.
+    return (received["outcome"] == "ignored" and _accepted(ledger, execution_arn)) or received
+
+
+def _accepted(ledger: Ledger, execution_arn: str) -> Outcome | None:
+    """What an earlier run of this step, or one at the same time, has made of the execution."""
+    known = ledger.get(execution_key(execution_arn))
+    if known is None:
+        return None
+    outcome = known.get("outcome", "accepted")
+    told = _outcome(outcome, "This execution was accepted before.", known["recoveryId"], known["account"])
+    return told | ({"check": known["check"]} if outcome == "check" else {})
+
+
+def _received(ledger: Ledger, execution_arn: str, document: object) -> Outcome:
     if isinstance(document, Mapping) and ("detail-type" in document or "source" in document):
         try:
             return _receive_event(ledger, execution_arn, document)

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _LEASE = timedelta(seconds=260)
 """Longer than the function may run, so that two never work on one item."""
 _AGAIN_AFTER_ERROR = 60
+_BELIEVED_AFTER = timedelta(minutes=2)
+"""So long a resource must look wrong: what was just made is not seen everywhere at once.
+
+DescribeTable, for one, is eventually consistent (API_DescribeTable.html), and so is EC2's API
+(docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
+"""
+_LOOKED_AGAIN_AFTER = 30
 _ASKED_FOR = timedelta(hours=6)
 """So long the plan's validation function may ask for more time."""
 
@@ -84,6 +91,10 @@ def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
     if not finishing.done:
         return {"doing": finishing.doing, "dueAt": _in(finishing.again_in_seconds), "settleSends": 0}, ""
     validation: Validation = family.validate(client, restored)
+    doubted = parse_time(item.get("doubtedSince") or stamp(now()))
+    if not validation.ok and now() - doubted < _BELIEVED_AFTER:
+        doing = {"doing": f"{validation.how}; looked at again", "dueAt": _in(_LOOKED_AGAIN_AFTER), "settleSends": 0}
+        return doing | {"doubtedSince": stamp(doubted)}, ""
     function = restored.target.options.get("validationFunction")
     if validation.ok and function:
         answer = ask(function, restored)

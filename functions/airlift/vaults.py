@@ -27,6 +27,7 @@ _NO_ENDING = (Superseded, Unavailable, Conflict)
 
 
 _TURN = timedelta(seconds=60)
+_BELIEVED_AFTER = timedelta(minutes=2)
 _ROUNDS = 2000
 _LONGEST = timedelta(days=7)
 
@@ -77,6 +78,18 @@ class VaultWork:
         """Changes the vault's record, here and in the ledger."""
         self.ledger.write(self.update(**values), holder=self.holder)
         merge(self.vault, values)
+
+    def access_is_lost(self, *, seems_so: bool) -> bool:
+        """Whether access is lost for good. It must seem so for two minutes, as a read may be stale (inferred)."""
+        since = self.vault.get("accessDoubtedAt")
+        if not seems_so:
+            if since:
+                self.save(accessDoubtedAt=None)
+            return False
+        if since is None:
+            self.save(accessDoubtedAt=stamp(now()))
+            return False
+        return now() - parse_time(since) >= _BELIEVED_AFTER
 
     def seconds_left(self, turn: timedelta = _TURN) -> float:
         """What is left of this turn's minute, 0 when it is over; what could not be done is done in the next one."""

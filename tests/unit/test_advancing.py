@@ -145,7 +145,7 @@ def test_a_halted_wave_ends_with_the_operator_who_may_let_it_pass(work: Make, ba
 def test_when_access_is_lost_started_jobs_go_on_and_nothing_else_is_started(work: Make, backup: Service) -> None:
     backup.answers["describe_backup_vault"] = refused("ResourceNotFoundException")
     running, waiting = an_item("a", **RUNNING), an_item("b")
-    w = work(running, waiting)
+    w = work(running, waiting, vault={"accessDoubtedAt": stamp(ago(minutes=2))})
     assert advance_restores(w)["next"] == "wait"
     assert stored(w, waiting)["heldClass"] == "access lost"
     assert stored(w, running)["state"] == "running"
@@ -153,6 +153,19 @@ def test_when_access_is_lost_started_jobs_go_on_and_nothing_else_is_started(work
     w.ledger.write(Update((running["pk"], running["sk"]), {"state": "validated", "createdResourceArn": "arn:aws:x"}))
     with pytest.raises(VaultAccessRevoked, match=r"1 resource\(s\) were not started"):
         advance_restores(w)
+
+
+def test_access_that_seems_lost_in_one_read_is_looked_at_again(work: Make, backup: Service) -> None:
+    backup.answers["describe_backup_vault"] = refused("ResourceNotFoundException")
+    item = an_item()
+    w = work(item)
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    assert stored(w, item)["state"] == "waiting"
+    assert stored(w, w.vault)["accessDoubtedAt"] == stamp(NOW)
+    backup.answers["describe_backup_vault"] = {"VaultState": "AVAILABLE"}
+    advance_restores(w)
+    assert stored(w, item)["state"] == "running"
+    assert "accessDoubtedAt" not in stored(w, w.vault)
 
 
 @pytest.mark.parametrize("bound", [{"rounds": 2000}, {"loopSince": stamp(ago(days=7, seconds=1))}])

@@ -125,7 +125,7 @@ def test_an_ended_request_is_an_error_by_name_and_the_next_is_a_new_one(
     work: Make, services: Services, vault_state: str | None, session: Any, error: str
 ) -> None:
     stands(services, vault_state, session)
-    w = work(vault=ASKED)
+    w = work(vault=ASKED | {"accessDoubtedAt": stamp(ago(minutes=2))})
     with pytest.raises(AirliftError) as caught, w.ending():
         check_approval(w)
     assert caught.value.name == error
@@ -133,6 +133,16 @@ def test_an_ended_request_is_an_error_by_name_and_the_next_is_a_new_one(
     assert vault["ending"]["name"] == error
     assert vault["request"] == 2
     assert "restoreAccessBackupVaultName" not in vault
+
+
+def test_a_vault_that_is_not_shown_once_is_looked_at_again(work: Make, services: Services) -> None:
+    """To ask people anew because of one stale read would cost them a day."""
+    stands(services, None, refused("AccessDeniedException"))
+    w = work(vault=ASKED)
+    assert check_approval(w) == {"next": "wait", "waitSeconds": 5}
+    assert "ending" not in stored(w, w.vault)
+    stands(services, "AVAILABLE", a_session("APPROVED"))
+    assert check_approval(w)["next"] == "select"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,24 @@ def test_a_repeated_step_gives_the_same_recovery(ledger: Ledger, receives: Recei
     assert (again["outcome"], again["recoveryId"]) == ("accepted", first["recoveryId"])
 
 
+def test_a_step_that_runs_twice_at_once_accepts_in_both(
+    ledger: Ledger, receives: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer of Lambda that was lost: Step Functions asks again while the first one still runs."""
+    twins: list[dict[str, Any]] = []
+    write = ledger.write
+
+    def after_the_twin(*changes: Any, **more: Any) -> None:
+        if not twins:
+            twins.append({})
+            twins[0] = receives(a_finding())
+        write(*changes, **more)
+
+    monkeypatch.setattr(ledger, "write", after_the_twin)
+    answer = receives(a_finding())
+    assert (answer["outcome"], answer["recoveryId"]) == ("accepted", twins[0]["recoveryId"])
+
+
 def test_a_finding_that_comes_again_is_ignored(receives: Receive) -> None:
     first = receives(a_finding())
     again = receives(a_finding(), SECOND_EXECUTION)

@@ -47,6 +47,8 @@ SETTLING: dict[str, Any] = {
     "statusMessage": "2 objects failed",
     "settleSends": 3,
 }
+DOUBTED: dict[str, Any] = {"doubtedSince": stamp(ago(minutes=2))}
+"""It has looked wrong for so long that it is."""
 
 
 class Family:
@@ -100,12 +102,25 @@ def test_a_validated_resource_has_its_outcome_and_stays_open_for_the_loop(work: 
 
 def test_what_does_not_validate_is_restored_with_reason_and_next_step(work: Make, play: Play) -> None:
     play(Family(DONE, Validation(False, "no item could be read")))
-    item = an_item(**SETTLING)
+    item = an_item(**SETTLING, **DOUBTED)
     w = work(item)
     assert settle(w, table_arn("orders"), 1) == {"state": "restored"}
     now = stored(w, item)
     assert now["reason"] == "restored, but not validated: no item could be read"
     assert f"airlift restore-again {RECOVERY_ID} {table_arn('orders')}" in now["nextStep"]
+
+
+def test_what_looks_wrong_is_looked_at_again_before_it_is_believed(work: Make, play: Play) -> None:
+    """DescribeTable and EC2's reads are eventually consistent: what was just made may not be there yet."""
+    family = play(Family(DONE, Validation(False, "table new does not exist")))
+    item = an_item(**SETTLING)
+    w = work(item)
+    assert settle(w, table_arn("orders"), 1) == {"state": "settling"}
+    now = stored(w, item)
+    assert (now["doing"], now["dueAt"]) == ("table new does not exist; looked at again", MOMENT + 30)
+    assert (now["doubtedSince"], now["settleSends"]) == (stamp(NOW), 0)
+    family.validation = Validation(True, "12 items read")
+    assert settle(w, table_arn("orders"), 1) == {"state": "validated"}
 
 
 def test_finishing_that_takes_time_is_taken_up_again_as_often_as_it_needs(work: Make, play: Play) -> None:
@@ -226,7 +241,7 @@ def test_the_plans_function_has_the_last_word(work: Make, play: Play, services: 
 def test_it_is_not_asked_about_what_is_not_valid_anyway(work: Make, play: Play, services: Services) -> None:
     play(Family(DONE, Validation(False, "empty")))
     aws = replies(services, {"valid": True})
-    assert settle(work(an_item(**SETTLING), **ASKING), table_arn("orders"), 1) == {"state": "restored"}
+    assert settle(work(an_item(**SETTLING, **DOUBTED), **ASKING), table_arn("orders"), 1) == {"state": "restored"}
     assert aws.asked == []
 
 
