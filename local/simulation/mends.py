@@ -1,14 +1,17 @@
-"""What moto leaves out of EC2 and RDS: images keep their disks, and DocumentDB is an engine."""
+"""What moto leaves out of EC2 and RDS: images keep their disks, and DocumentDB is an engine. What takes it long."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses.amis import AmisResponse
 from moto.rds.models import DBCluster, DBInstance
 from moto.rds.utils import ClusterEngine, DbInstanceEngine
+from moto.sns.models import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,7 @@ def enter(stack: ExitStack) -> None:
     # Loading the images of every account takes longer than a recovery.
     stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
     mended: list[tuple[Any, str, Any]] = [
+        (Subscription, "private_key", lambda _: _signing_key()),
         (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
         (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
         (Ami, "block_device_mappings", property(_block_device_mappings)),
@@ -41,6 +45,12 @@ def enter(stack: ExitStack) -> None:
     stack.enter_context(patch.dict("os.environ", {"MOTO_ALLOW_NONEXISTENT_REGION": "true"}))
     versions = {"docdb": _DOCDB["version"]}
     stack.enter_context(patch.dict(DBInstance.default_engine_versions, versions))
+
+
+@cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """What messages are signed with; nobody verifies it here, and a key for each subscription takes a while."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _register_image(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
