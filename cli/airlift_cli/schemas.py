@@ -6,13 +6,18 @@ reads with the models.
 
 from __future__ import annotations
 
+import ast
 import functools
+import inspect
+import itertools
 import json
 import operator
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airlift.announcements import KINDS, SOURCE, Announcement
+from airlift.documents import Document
 from airlift.inputs import Action, Start
 from airlift.plan import Plan
 from airlift.report_shape import Map, Report
@@ -20,6 +25,8 @@ from pydantic import Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
@@ -37,6 +44,27 @@ class _Schema(GenerateJsonSchema):
         return {key: value for key, value in made.items() if key != "default" or value is not None}
 
 
+def _told(kind: type) -> dict[str, str]:
+    """The docstrings of a class's attributes, as its source has them."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    found = {}
+    for field, text in itertools.pairwise(ast.iter_child_nodes(definition)):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(told))):
+                found[name] = inspect.cleandoc(told)
+    return found
+
+
+def _describe(kind: type[Document], told: Mapping[str, str]) -> None:
+    """Gives the fields of this kind of document, and of those made from it, their attributes' docstrings."""
+    told = {**told, **_told(kind)}
+    for name, field in kind.model_fields.items():
+        field.description = told.get(name, field.description)
+    kind.model_rebuild(force=True)
+    for made in kind.__subclasses__():
+        _describe(made, told)
+
+
 def _event(kind: type[Announcement]) -> Any:
     """What of an event's envelope tells its kind, with its detail."""
     fields: dict[str, Any] = {
@@ -47,6 +75,7 @@ def _event(kind: type[Announcement]) -> Any:
     return create_model(f"{kind.__name__}Event", __doc__=kind.__doc__, **fields)
 
 
+_describe(Document, {})
 _EVENTS: Any = functools.reduce(operator.or_, map(_event, KINDS))
 
 

@@ -27,7 +27,11 @@ Severity = Literal["error", "warning"]
 
 
 class Document(BaseModel):
-    """Base of everything read from a document: strict, closed and not to be changed."""
+    """Base of everything read from a document: strict, closed and not to be changed.
+
+    The docstrings of attributes are not read here: pydantic would parse its own source at every cold start, half the
+    time that a plan's models take. The published schemas get them (`airlift_cli.schemas`).
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -35,7 +39,6 @@ class Document(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
     )
 
 
