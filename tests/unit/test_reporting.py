@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from tests.unit.domain import Services
 
+ROOT = Path(__file__).parents[2]
 ENDING = Ending("Recovered", "all")
 GOALS = {
     "objectives": {"rtoMinutes": 60, "rpoMinutes": 20},
@@ -224,3 +226,18 @@ def test_the_cost_adds_up_and_grows_with_what_is_used() -> None:
         assert estimate["usd"] == pytest.approx(sum(line["usd"] for line in estimate["lines"]), abs=1e-3)
         assert {line["what"] for line in estimate["lines"]} == costing.PRICES.keys()
     assert small["usd"] < large["usd"] < 5
+
+
+def test_readme_and_docs_tell_what_the_formula_gives() -> None:
+    sizes = (10, 1_000, 10_000)
+    sums = [f"{costing.usd(costing.typical(size)):.2f}" for size in sizes]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "| resources | 10 | 1,000 | 10,000 |" in readme
+    assert f"| USD | {' | '.join(sums)} |" in readme
+    told = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    for size, total in zip(sizes, sums, strict=True):
+        used = costing.typical(size).quantities()
+        assert f"| {size:,} | {used['stateTransitions']:,} | {used['invocations']:,} | {total} |" in told
+    numbers = {float(number) for number in re.findall(r"\d+\.\d+", told)}
+    assert {price.usd for price in costing.PRICES.values()} <= numbers
+    assert f"{costing.REGION} of\n{costing.PRICED_ON}" in told
