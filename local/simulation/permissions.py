@@ -36,6 +36,8 @@ class Permissions:
         """(role name, action, resource) of everything a role was refused."""
         self.tags_of: Callable[[str], Mapping[str, str]] = lambda _arn: {}
         """A resource's tags by its ARN, for conditions on aws:ResourceTag."""
+        self.file_system_of: Callable[[str], str] = lambda _target: ""
+        """The file system of a mount target, on which calls about that are checked."""
         self._lambdas = lambdas
 
     def authorize(self, role_arn: str, action: str, resource: str, context: Context | None = None) -> bool:
@@ -57,8 +59,10 @@ class Permissions:
         """An SDK call of the running handler. Raises ServiceError AccessDenied, UnknownPermission."""
         if not self._lambdas.running or call.service in CHECKED_BY_FRONT:
             return
-        role = self._lambdas.running[-1].role_arn
-        for action, resource, context in needs_of(call.service, call.operation, call.params, call.region, call.account):
+        role, params = self._lambdas.running[-1].role_arn, call.params
+        if target := params.get("MountTargetId"):
+            params = {**params, "FileSystemId": self.file_system_of(target)}
+        for action, resource, context in needs_of(call.service, call.operation, params, call.region, call.account):
             if not self.authorize(role, action, resource, context) or self._bucket_denies(role, action, resource):
                 code = "AccessDenied" if call.service == "s3" else "AccessDeniedException"
                 raise ServiceError(code, _refusal(role, action, resource), 403)

@@ -136,6 +136,7 @@ class Simulation:
             self.permissions.identify,
         )
         self.permissions.tags_of = self._tags_of
+        self.permissions.file_system_of = self._file_system_of
         stack.callback(install_botocore(self.aws.front))
         stack.enter_context(sdk.installed())
         pseudo = {
@@ -285,6 +286,10 @@ class Simulation:
             there = any(one["arn"] == arn for one in dsql.list_clusters()["clusters"])
             return dict(dsql.list_tags_for_resource(resourceArn=arn)["tags"]) if there else {}
         return self.aws.tags_of(arn)
+
+    def _file_system_of(self, mount_target: str) -> str:
+        found = self.client("efs").describe_mount_targets(MountTargetId=mount_target)["MountTargets"]
+        return str(found[0]["FileSystemId"])
 
     def _send(self, target: str, role_arn: str | None, event: Any) -> None:
         if ":lambda:" in target:
