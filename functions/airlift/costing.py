@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REGION = "ap-northeast-1"
 PRICED_ON = "2026-11"
-"""The list prices below are of this Region and month, in USD."""
+"""The list prices below are of this Region and month, in USD; that they still hold is inferred."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.evidence import flaws, parts_in
 
+from tests.workflow.reports import check_report
+
 if TYPE_CHECKING:
     from tests.workflow.scenarios import Played
 
@@ -56,6 +58,7 @@ def _check_recovery(played: Played, recovery: dict[str, Any]) -> None:
     if recovery["outcome"] != "Recovered":
         assert "Next step:" in recovery["cause"] or "airlift" in recovery["cause"], recovery["cause"]
     _check_evidence(played, recovery)
+    check_report(played, recovery)
     mine = f"RECOVERY#{recovery['recoveryId']}"
     vaults = [r for r in played.records if r["pk"] == mine and r["sk"].startswith("VAULT#")]
     for vault in vaults:
