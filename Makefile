@@ -4,6 +4,7 @@
 #   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser;
 #                 MODE=drill: a drill, of which nothing must be left
 #   make test     all tests but those that need a browser
+#   make golden   writes the histories anew that tests/workflow/golden keeps
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
 #   make check    formatting, types, template, workflows
 #   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases
@@ -13,7 +14,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo test test-web web-programs check check-style check-types check-template check-workflows lock clean
+.PHONY: venv demo test golden test-web web-programs check check-style check-types check-template check-workflows lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -69,6 +70,9 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+
+golden: .venv/bin/airlift
+	@RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/workflow/test_golden.py
 
 test-web: web-programs .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked .venv-web/axe/.locked
 	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
