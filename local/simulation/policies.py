@@ -180,15 +180,24 @@ def _lambda(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn, {})]
 
 
+EC2_KINDS = {"vol": "volume", "snap": "snapshot", "i": "instance", "ami": "image"}
+"""Resource types by the beginning of an id."""
+
+
 def _ec2(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    """Images and snapshots are named without an account (service authorization reference, Amazon EC2)."""
     if operation.startswith(("Describe", "Get")):
         return [(f"ec2:{operation}", "*", {})]
-    kinds = {"vol-": "volume", "snap-": "snapshot", "i-": "instance"}
-    ids = [*params.get("Resources", []), *(v for k, v in params.items() if k.endswith("Id"))]
-    kind = {i: next((n for p, n in kinds.items() if i.startswith(p)), None) for i in ids}
-    if not ids or None in kind.values():
+    ids = [*params.get("Resources", []), *params.get("InstanceIds", [])]
+    ids += [value for member, value in params.items() if member.endswith("Id")]
+    kinds = [EC2_KINDS.get(one.partition("-")[0]) for one in ids]
+    if not ids or None in kinds:
         raise UnknownPermission(f"ec2:{operation} on {ids}")
-    return [(f"ec2:{operation}", f"arn:aws:ec2:{place}:{kind[i]}/{i}", {}) for i in ids]
+    nobodys = f"{place.partition(':')[0]}:"
+    return [
+        (f"ec2:{operation}", f"arn:aws:ec2:{nobodys if kind in ('image', 'snapshot') else place}:{kind}/{one}", {})
+        for one, kind in zip(ids, kinds, strict=True)
+    ]
 
 
 def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
