@@ -149,7 +149,7 @@ def test_what_is_emitted_is_looked_at_and_has_bounded_dimensions(shown: dict[str
     emitted, _ = logged()
     seen = {name for _, name, _ in needed(shown)}
 
-    assert {name for _, name, _ in emitted} - seen == {"ForwardingChecks", "RecoveriesRunning"}
+    assert {name for _, name, _ in emitted} - seen <= {"ForwardingChecks", "RecoveriesRunning"}
     assert {key for _, _, dimensions in emitted for key, _ in dimensions} <= {"service", "detector"}
     assert {dict(dimensions).get("service") for _, _, dimensions in emitted} == {"airlift"}
 
@@ -189,10 +189,11 @@ def test_log_widgets_ask_for_what_lines_have(shown: dict[str, Any]) -> None:
     for widget in shown["body"]["widgets"]:
         if widget["type"] == "log":
             query = widget["properties"]["query"]
-            asked = set(re.findall(r"latest\(([\w.]+)\)", query)) | set(
-                re.findall(r"by ([a-z_]+), ([a-z_]+)", query)[0]
-            )
-            assert {key for key in asked if key != "@timestamp"} <= keys
+            asked = set(re.findall(r"latest\((\w[\w.]*)\)", query))
+            for names in re.findall(r"(?:by|fields) ([^|]+?) *(?:\||$)", query):
+                asked |= set(names.split(", "))
+            assert len(asked) > 5
+            assert asked - {"@timestamp"} <= keys
 
 
 def test_a_recovery_can_be_followed_from_the_finding_to_the_last_job() -> None:
