@@ -3,6 +3,8 @@
 #   make venv     .venv, with the `airlift` command in .venv/bin
 #   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser;
 #                 MODE=drill: a drill, of which nothing must be left
+#   make faults   the fault campaign on two cores, then random sequences; writes docs/fault-campaign.md.
+#                 FAULTS=120: about so many seconds; ONLY=PATTERN: cases in whose name it is found
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
@@ -14,7 +16,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo test golden test-web web-programs check check-style check-types check-template check-workflows lock clean
+.PHONY: venv demo faults test golden test-web web-programs check check-style check-types check-template check-workflows lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -67,6 +69,11 @@ web-programs:
 
 demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m local.cloud.demo $(if $(MODE),--mode $(MODE)) $(if $(VOTE),--vote $(VOTE))
+
+faults: .venv/bin/airlift
+	@PYTHONPATH=.:functions:cli .venv/bin/python -m tests.campaign \
+		$(if $(FAULTS),--seconds $(FAULTS)) $(if $(ONLY),--only '$(ONLY)')
+	@$(if $(ONLY),:,SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest tests/campaign/test_random.py)
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)

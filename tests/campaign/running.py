@@ -1,0 +1,192 @@
+"""Runs the campaign: a story is prepared once, and each fault is played in a fork of that moment."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import re
+import sys
+import time
+import traceback
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from local.simulation.world import Simulation
+from tests.campaign.cases import Case, Clean, Scene, cases_of
+from tests.campaign.expected import EXPECTED
+from tests.campaign.observer import observe
+from tests.campaign.stories import BASES, Base, prepare, quick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+_clock = time.perf_counter
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one case; `told`: titles of the notices, `repeats`: how often the most repeated came again."""
+
+    base: str
+    kind: str
+    place: str
+    outcome: str
+    hits: int
+    problems: list[str]
+    told: list[str]
+    repeats: int
+
+    def __str__(self) -> str:
+        return f"{self.base} / {self.kind} / {self.place}"
+
+
+def forked(work: Callable[[], T]) -> T:
+    """What `work` gives, done in a copy of this process; nothing of it is left in this one."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with os.fdopen(write, "wb") as pipe:
+                pickle.dump(work(), pipe)
+            code = 0
+        except BaseException:  # noqa: BLE001 - the parent is told
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(code)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        content = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise RuntimeError("a forked run ended badly; its traceback is above")
+    result: T = pickle.loads(content)  # noqa: S301 - our own child has written it
+    return result
+
+
+@cache
+def _warm() -> None:
+    """Plays a drill, so that what a process reads and compiles once is there before the first fork."""
+    with Simulation(settings=quick()) as sim:
+        base = next(base for base in BASES if base.mode == "drill")
+        Scene(prepare(sim, base), base).run()
+
+
+class Prepared:
+    """A story at the moment before it begins, with the cases that a run without faults shows."""
+
+    def __init__(self, base: Base, known: set[tuple[str, ...]], seed: int = 0) -> None:
+        _warm()
+        self.base = base
+        self._sim = Simulation(settings=quick())
+        self._sim.__enter__()
+        self._story = prepare(self._sim, base)
+        self._arns = set(self._backed_up())
+        gc.collect()
+        gc.freeze()
+        clean, self.clean = forked(lambda: self._play(None))
+        self.cases = cases_of(clean, known, seed)
+
+    def run(self, case: Case) -> Result:
+        """Plays one case in a fork."""
+        return forked(lambda: self._play(case)[1])
+
+    def close(self) -> None:
+        """Ends the simulation."""
+        self._sim.__exit__()
+
+    def _backed_up(self) -> Iterator[str]:
+        for arn in self._story.vault_arns:
+            client = self._sim.client("backup", arn.split(":")[4])
+            listed = client.list_recovery_points_by_backup_vault(BackupVaultName=arn.rpartition(":")[2])
+            yield from (point["ResourceArn"] for point in listed["RecoveryPoints"])
+
+    def _play(self, case: Case | None) -> tuple[Clean, Result]:
+        scene = Scene(self._story, self.base)
+        if case:
+            case.plan(scene)
+        problems: list[str] = []
+        try:
+            outcome: str = scene.run()
+        except AssertionError as error:
+            outcome = "not made good"
+            problems.append(str(error))
+        restored = outcome not in ("red drill", "not made good")
+        seen = observe(self._story, scene.calls.log, self._arns if restored else set())
+        problems += seen.problems
+        hits = case.hit(scene) if case else 1
+        if not hits:
+            problems.append("the planned fault never happened")
+        kind, place = (case.kind, case.place) if case else ("no fault", "")
+        result = Result(self.base.name, kind, place, outcome, hits, problems, seen.told, seen.repeats)
+        return scene.clean(), result
+
+
+def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
+    """Adds what only a look at the run without faults shows: which notices are missing, which came twice."""
+    # A lost run of settle_restore goes to the dead letters, and the loop sends it again all the same.
+    settles = "settle" in case.place
+    problems = [one for one in result.problems if not (settles and one.startswith("dead letter") and "Settle" in one)]
+    if result.outcome not in EXPECTED[case.kind]:
+        problems.append(f"such a fault must not cost this much: {result.outcome}")
+    if result.outcome == "by itself":
+        missing = list(clean.told)
+        for title in result.told:
+            if title in missing:
+                missing.remove(title)
+        excused = (*base.timed, *(("a vote",) if "mpa:GetSession" in case.place else ()))  # unread votes are unknown
+        problems += [f"nobody was told: {title}" for title in missing if title not in excused]
+    if result.repeats > (1 if case.crash else 0):
+        problems.append(f"a notice came {result.repeats + 1} times")
+    return Result(**{**asdict(result), "problems": problems})
+
+
+def campaign(
+    part: int = 0,
+    parts: int = 1,
+    *,
+    limit: int | None = None,
+    seconds: float | None = None,
+    only: str = "",
+    seed: int = 0,
+) -> Iterator[Result]:
+    """Results of this part of all cases, as they come.
+
+    `limit`: cases of each story at most; `seconds`: in all at most; `only`: a pattern found in the names of cases.
+    """
+    begun = _clock()
+    known: set[tuple[str, ...]] = set()
+    reached: Counter[str] = Counter()
+    for number, base in enumerate(BASES):
+        prepared = Prepared(base, set() if limit else known, seed)
+        until = None if seconds is None else begun + seconds * (number + 1) / len(BASES)
+        try:
+            if part == 0:
+                yield prepared.clean
+            cases = [case for case in prepared.cases if re.search(only, str(case))]
+            if limit:  # a short form; what no story has had comes first
+                cases = sorted(cases, key=lambda case: reached[case.kind])[:limit]
+                reached.update(case.kind for case in cases)
+            for case in cases[part::parts]:
+                if until is not None and _clock() > until:
+                    break
+                yield _judged(base, case, prepared.clean, prepared.run(case))
+        finally:
+            prepared.close()
+
+
+def main() -> None:
+    """One part of the campaign, a result a line in JSON on stdout."""
+    options = json.loads(sys.argv[1])
+    for result in campaign(**options):
+        sys.stdout.write(json.dumps(asdict(result)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
