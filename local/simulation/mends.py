@@ -6,9 +6,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import moto.core.responses
+import moto.kms.models
 from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.core.utils import method_names_from_class
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses.amis import AmisResponse
+from moto.kms.utils import generate_private_key
 from moto.rds.models import DBCluster, DBInstance
 from moto.rds.utils import ClusterEngine, DbInstanceEngine
 from moto.sns.models import Subscription
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from moto.core.responses import ActionResult
+
+_one_key_pair = cache(generate_private_key)
+_method_names = cache(method_names_from_class)
 _DISKS = "airlift_disks"
 _DOCDB = {"version": "5.0.0", "port": 27017}
 
@@ -28,6 +35,10 @@ def enter(stack: ExitStack) -> None:
     stack.enter_context(patch("moto.settings.ec2_load_default_amis", lambda: False))
     mended: list[tuple[Any, str, Any]] = [
         (Subscription, "private_key", lambda _: _signing_key()),
+        # An encryption key gets a key pair as well, that only signing would use.
+        (moto.kms.models, "generate_private_key", _one_key_pair),
+        # Asked at each call, for classes of hundreds of methods.
+        (moto.core.responses, "method_names_from_class", _method_names),
         (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
         (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
         (Ami, "block_device_mappings", property(_block_device_mappings)),

@@ -19,6 +19,8 @@ def check_limits(kind: str, metadata: Mapping[str, str], running: Iterable[Any])
 
     Raises RestoreProblem: such a job fails (inferred; which way AWS refuses it is not documented).
     """
+    if kind not in MOST:
+        return
     others = list(running)
     if len(others) >= MOST.get(kind, len(others) + 1):
         raise RestoreProblem(f"Limit exceeded: {MOST[kind]} concurrent restores of {kind} in an account.")

@@ -118,7 +118,7 @@ class Restores:
             raise RestoreProblem(message)
         metadata = canonical(family, job.metadata)
         earlier = takewhile(lambda other: other is not job, self._state.jobs(job.caller).restore.values())
-        check_limits(family.resource_type, metadata, [other for other in earlier if runs_beside(other, job)])
+        check_limits(family.resource_type, metadata, (other for other in earlier if runs_beside(other, job)))
         for point, text in self._nested(job, metadata):
             composite.metadata_of(point, text)
         if job.point.continuous:
@@ -130,8 +130,9 @@ class Restores:
         return metadata
 
     def _nested(self, job: RestoreJob, metadata: dict[str, str]) -> list[tuple[Point, str]]:
-        points = self._state.points(job.vault)
-        return composite.to_restore(job.point, points, metadata) if job.point.is_parent else []
+        if not job.point.is_parent:
+            return []
+        return composite.to_restore(job.point, self._state.points(job.vault), metadata)
 
     def _start_nested(self, job: RestoreJob, metadata: dict[str, str]) -> None:
         for point, text in self._nested(job, metadata):
@@ -208,12 +209,19 @@ class Restores:
 
     def list_restore_jobs(self, caller: Caller, params: Params) -> Params:
         """ListRestoreJobs: filters, at most 1,000 a page, newest first (the order is inferred)."""
-        found = [described(job, self._state.now()) for job in reversed(self._state.jobs(caller).restore.values())]
+        jobs = [{"RestoreJobId": name, "job": job} for name, job in self._state.jobs(caller).restore.items()][::-1]
         filters = {"ByAccountId": "AccountId", "ByResourceType": "ResourceType", "ByStatus": "Status",
                    "ByParentJobId": "ParentJobId"}  # fmt: skip
-        chosen = select(found, params, filters)
+        now, sent = self._state.now(), {name: value for name, value in params.items() if name.startswith("By")}
+        if sent.keys() <= {"ByCreatedAfter"}:  # asked again and again: only the page itself is looked at closely
+            since = sent.get("ByCreatedAfter", 0)
+            chosen = [one for one in jobs if one["job"].created >= since]
+        else:
+            told = select([described(one["job"], now) for one in jobs], params, filters)
+            names = {one["RestoreJobId"] for one in told}
+            chosen = [one for one in jobs if one["RestoreJobId"] in names]
         items, token = page(chosen, "RestoreJobId", params, 1000, "InvalidParameterValueException")
-        return {"RestoreJobs": items, "NextToken": token}
+        return {"RestoreJobs": [described(one["job"], now) for one in items], "NextToken": token}
 
     def _find(self, caller: Caller, job_id: str) -> RestoreJob:
         jobs: dict[str, RestoreJob] = self._state.jobs(caller).restore

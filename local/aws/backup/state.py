@@ -176,10 +176,17 @@ class State:
 
     def point(self, vault: Vault, arn: str) -> Point:
         """A point seen through `vault`. Raises ResourceNotFoundException."""
-        found = self.points(vault).get(arn)
+        found = self._shown(vault, arn)
         if found is None:
             raise not_found(f"Recovery point {arn}")
         return found
+
+    def _shown(self, vault: Vault, arn: str) -> Point | None:
+        """As `points`, without looking at all the others: a vault holds ten thousands."""
+        found = (vault.source or vault).points.get(arn)
+        if found is None or (vault.source and vault.state != "AVAILABLE"):
+            return None
+        return None if found.delete_at is not None and found.delete_at <= self.now() else found
 
     def readable_point(self, caller: Caller, arn: str) -> tuple[Vault, Point]:
         """The vault and point for a caller that names only the point, as StartRestoreJob does.
@@ -188,7 +195,7 @@ class State:
         for one of another account that no available restore-access vault shows.
         """
         for vault in self.vaults_of(caller):
-            point = self.points(vault).get(arn)
+            point = self._shown(vault, arn)
             if point is not None:
                 return vault, point
         if arn.split(":")[4:5] in ([caller.account], [""]):
@@ -197,7 +204,7 @@ class State:
 
     def can_still_read(self, vault: Vault, point: Point) -> bool:
         """Whether the vault is still there and shows the point."""
-        return self.vaults.get(vault.arn) is vault and point.arn in self.points(vault)
+        return self.vaults.get(vault.arn) is vault and self._shown(vault, point.arn) is not None
 
 
 def vault_arn(account: str, region: str, name: str) -> str:
