@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from airlift_cli import actions, deploying, evidence_commands, notices, plan_commands, point_commands, ready, watching
+from airlift_cli import (
+    actions,
+    deploying,
+    evidence_commands,
+    notices,
+    plan_commands,
+    point_commands,
+    probe,
+    ready,
+    watching,
+)
 from airlift_cli.acting import Newest, Override, Reason, RecoveryId, act, newest, reading_of, send
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
@@ -232,6 +242,7 @@ def plan_show(ctx: typer.Context) -> Exit:
 point_commands.add_to(app)
 evidence_commands.add_to(app)
 ready.add_to(app)
+probe.add_to(app)
 
 
 def run() -> None:
