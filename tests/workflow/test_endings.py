@@ -83,6 +83,9 @@ ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
     "drill_preempted_after_approval": ([PREEMPTED, RECOVERED, CLEANED], [PEOPLE_STOPPED, RECOVERED]),
     "drill_not_cleaned_at_once": ([*failed("ClientError"), CLEANED], [RECOVERED]),
     "access_closed": ([RECOVERED], [RECOVERED]),
+    "checked_then_started": ([TOLD, RECOVERED], [RECOVERED]),
+    "check_fails": ([*failed("ClientError"), RECOVERED], [RECOVERED]),
+    "confirmed": ([RECOVERED, TOLD, TOLD, RECOVERED], [RECOVERED] * 2),
     "closing_fails": ([("FAILED", "ClientError")], [RECOVERED]),
     "readiness_answers_nonsense": ([("FAILED", "States.QueryEvaluationError")], []),
 }
