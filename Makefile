@@ -8,7 +8,8 @@
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
-#   make check    formatting, types, template, workflows
+#   make check    formatting, types, template, workflows, rights, Control Tower's rules, secrets, licences; asks no network
+#   make audit    known vulnerabilities of every locked package; needs a vulnerability service. OPTIONS=… goes to pip-audit
 #   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases
 #   make clean    removes the environments and what was built
 #
@@ -16,7 +17,8 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo faults test golden test-web web-programs check check-style check-types check-template check-workflows lock clean
+.PHONY: venv demo faults test golden test-web web-programs check check-style check-types check-template check-workflows \
+	check-iam check-control-tower check-credentials check-licences audit lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -47,6 +49,12 @@ venv: .venv/bin/airlift
 
 .venv-sam/.locked: requirements/sam.txt
 	$(call environment,.venv-sam,$<,40,the AWS SAM command line and cfn-lint)
+
+.venv-guard/.locked: requirements/guard.txt
+	$(call environment,.venv-guard,$<,10,Control Tower's rules)
+
+.venv-audit/.locked: requirements/audit.txt
+	$(call environment,.venv-audit,$<,20,pip-audit)
 
 .venv-web/.locked: requirements/web.txt
 	$(call environment,.venv-web,$<,20,the tests in a browser)
@@ -84,7 +92,7 @@ golden: .venv/bin/airlift
 test-web: web-programs .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked .venv-web/axe/.locked
 	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
 
-check: check-style check-types check-template check-workflows
+check: check-style check-types check-template check-workflows check-iam check-control-tower check-credentials check-licences
 
 check-style: .venv/bin/airlift
 	@.venv/bin/ruff check .
@@ -100,6 +108,21 @@ check-workflows: .venv/bin/airlift
 	@.venv/bin/python checks/workflows.py
 	@.venv/bin/python -m local.asl.check statemachine/*.asl.json
 
+check-iam: .venv/bin/airlift
+	@.venv/bin/python -m checks.iam
+
+check-control-tower: .venv/bin/airlift .venv-guard/.locked
+	@.venv/bin/python -m checks.control_tower
+
+check-credentials: .venv/bin/airlift
+	@.venv/bin/python -m checks.credentials
+
+check-licences: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked .venv-guard/.locked
+	@.venv/bin/python -m checks.licences
+
+audit: .venv-audit/.locked
+	@.venv-audit/bin/python checks/audit.py $(OPTIONS)
+
 # One lock serves every supported Python and platform. No index is named: pip's own settings decide where from.
 compile = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	$(if $(UPGRADE),--upgrade)
@@ -113,4 +136,4 @@ lock: .venv-lock/.locked
 	@$(compile) --no-deps requirements/guard.in --output-file requirements/guard.txt
 
 clean:
-	@rm -rf .venv .venv-cloud .venv-sam .venv-web .venv-lock .aws-sam .local artefacts
+	@rm -rf .venv .venv-cloud .venv-sam .venv-web .venv-guard .venv-audit .venv-lock .aws-sam .local artefacts
