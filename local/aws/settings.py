@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +40,11 @@ def ten_minutes(_resource_type: str, _size: int) -> float:
     return 600.0
 
 
+def no_images_refused() -> dict[str, Any]:
+    """EC2's Allowed AMIs as an account has them until somebody switches them on."""
+    return {"State": "disabled", "ImageCriteria": [], "ManagedBy": "account"}
+
+
 @dataclass
 class Settings:
     """Knobs of the local AWS Backup and multi-party approval. Durations are seconds.
@@ -50,7 +55,8 @@ class Settings:
     batches every 5 minutes (devguide/eventbridge.html). `rates` and `total_rate` are calls a second per account and
     Region. `missing_vault_code`: AWS documents ResourceNotFoundException for a vault that isn't there, and clients
     have met AccessDeniedException. `scan_results_visible`: whether a restore-access vault shows the results of malware
-    scans that its source's owner made (undocumented). `emulator_time`: a moment of the emulator's clock as Backup's
+    scans that its source's owner made (undocumented). `allowed_images`: GetAllowedImagesSettings' answer.
+    `emulator_time`: a moment of the emulator's clock as Backup's
     clock has it, in epoch seconds. `seed` makes every id repeatable.
     """
 
@@ -64,6 +70,7 @@ class Settings:
     total_rate: float = 50.0
     missing_vault_code: str = "ResourceNotFoundException"
     scan_results_visible: bool = True
+    allowed_images: dict[str, Any] = field(default_factory=no_images_refused)
     emulator_time: Callable[[float], float] = the_same
     organizations: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(STORY_ORGANIZATIONS))
     seed: int | None = None

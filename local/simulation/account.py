@@ -18,13 +18,21 @@ class AccountSettings:
 
     def __init__(self, settings: Settings) -> None:
         self.concurrency = 1000
-        self.images: dict[str, Any] = {"State": "disabled", "ImageCriteria": [], "ManagedBy": "account"}
         self._settings = settings
         self.facades: dict[str, Facade] = {
             "lambda:GetAccountSettings": self._lambda,
             "ec2:GetAllowedImagesSettings": lambda _call: self.images,
             "organizations:DescribeOrganization": self._organization,
         }
+
+    @property
+    def images(self) -> dict[str, Any]:
+        """EC2's Allowed AMIs: what the account says, and what restores of instances meet."""
+        return self._settings.allowed_images
+
+    @images.setter
+    def images(self, images: dict[str, Any]) -> None:
+        self._settings.allowed_images = images
 
     def _lambda(self, _call: Call) -> Mapping[str, Any]:
         limits = ("ConcurrentExecutions", "UnreservedConcurrentExecutions")

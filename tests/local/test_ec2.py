@@ -166,6 +166,15 @@ FAIL: tuple[tuple[dict[str, str], str], ...] = (
 )
 
 
+def test_images_that_the_account_does_not_allow(story: Story, backup: Backup) -> None:
+    good, of_backup = placed(Network.of(RECOVERY)), [{"ImageProviders": ["amazon", "aws-backup-vault"]}]
+    story.settings.allowed_images = {"State": "enabled", "ImageCriteria": []}
+    job = story.restore(backup.point, good)
+    assert (job["Status"], "Source AMI" in job["StatusMessage"]) == ("FAILED", True), job
+    story.settings.allowed_images["ImageCriteria"] = of_backup
+    assert story.restore(backup.point, good)["Status"] == "COMPLETED"
+
+
 def test_instance_jobs_that_fail(story: Story, backup: Backup) -> None:
     no_default_vpc(RECOVERY)
     good = placed(Network.of(RECOVERY))

@@ -63,6 +63,9 @@ def test_a_virtual_machine_comes_back_as_an_instance(story: Story) -> None:
     ):
         failed = story.restore(point, asked | change)
         assert (failed["Status"], text in failed["StatusMessage"]) == ("FAILED", True), failed
+    story.settings.allowed_images = {"State": "enabled", "ImageCriteria": []}
+    assert "Source AMI" in story.restore(point, asked)["StatusMessage"]
+    story.settings.allowed_images["State"] = "audit-mode"
     tagged = story.restore(point, asked, CopySourceTagsToRestoredResource=True)
     assert "CopySourceTags" in tagged["StatusMessage"]
     for name in ("RestoreTo", "InstanceType"):

@@ -97,6 +97,7 @@ def test_calls_that_are_refused(story: Story, point: str) -> None:
         ({"IamRoleArn": role.replace("backup", "none")}, "InvalidParameterValueException", "cannot be assumed"),
         ({"IamRoleArn": role.replace("backup", "other")}, "InvalidParameterValueException", "cannot be assumed"),
         ({"IamRoleArn": role.replace(RECOVERY, OWNER)}, "AccessDeniedException", "Cross-account"),
+        ({"Metadata": GOOD | {"x": "x" * 200 * 1024}}, "InvalidParameterValueException", "200 KB"),
         ({"ResourceType": "EBS"}, "InvalidParameterValueException", "DynamoDB"),
         ({"RecoveryPointArn": point[:-1] + "x"}, "AccessDeniedException", "Insufficient"),
         ({"RecoveryPointArn": point.replace(OWNER, RECOVERY)}, "ResourceNotFoundException", "Recovery point"),

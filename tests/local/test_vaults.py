@@ -51,6 +51,16 @@ def test_vault_calls_that_are_refused(story: Story) -> None:
         owner.describe_backup_vault(BackupVaultName="lag", BackupVaultAccountId=SECURITY)
 
 
+def test_an_account_has_so_many_vaults(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.prepare()
+    monkeypatch.setattr("local.aws.backup.state.MAX_VAULTS", 2)
+    with refused("LimitExceededException", "2 backup vaults"):
+        story.backup(OWNER).create_backup_vault(BackupVaultName="third")
+    monkeypatch.setattr("local.aws.backup.state.MAX_VAULTS", 0)
+    with refused("LimitExceededException", "0 backup vaults"):
+        story.request()
+
+
 def test_the_creator_request_id_makes_a_creation_repeatable(story: Story) -> None:
     owner = story.backup(OWNER)
     for _ in range(2):

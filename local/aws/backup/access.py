@@ -64,6 +64,7 @@ class Access:
         known = self._known(caller, source, params)
         if known is not None:
             return _created(known)
+        self._state.check_room(caller)
         team = self._usable_team(source, caller.account)
         # The name, if none is given, follows the source vault's (devguide, requester tasks).
         suffix = f"-restore-access-{self._state.context.ids.hex(6)}"

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 RESTORED_AS = {"Storage Gateway": "EBS"}
 """A gateway's volume can come back as a volume of EBS; what a restore job of one is then called is inferred."""
 
+MAX_METADATA = 200 * 1024
+"""Bytes; stated for EFS (devguide/restoring-efs.html), here for every type."""
+
 REFUSE_UNKNOWN = ("DSQL",)
 """Types whose calls are refused, where other types' jobs fail, for a metadata key that they don't know."""
 
@@ -241,6 +244,8 @@ class Restores:
 def _refusal(point: Point, metadata: Mapping[str, str]) -> str | None:
     """Why the call itself is refused: a key that is missing, and for DSQL one that it doesn't know (field report)."""
     family = FAMILIES[point.resource_type]
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_METADATA:
+        return f"It is larger than {MAX_METADATA // 1024} KB."
     missing = missing_keys(family, metadata)
     if point.continuous and "RestoreTime" not in metadata:
         missing.append("RestoreTime")

@@ -24,6 +24,9 @@ CONTINUOUS_DAYS = 35
 """The longest that a continuous recovery point looks back (devguide/point-in-time-recovery.html)."""
 _VAULT_ARN = re.compile(r"arn:aws:backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}")
 
+MAX_VAULTS = 300
+"""In an account and Region (devguide/aws-backup-limits.html)."""
+
 
 @dataclass
 class Point:
@@ -138,6 +141,12 @@ class State:
         """Tags given at creation need backup:TagResource too (service-authorization reference)."""
         if tags:
             self.context.authorize(caller, "backup:TagResource", [arn])
+
+    def check_room(self, caller: Caller) -> None:
+        """One vault more. Raises LimitExceededException at the quota; all kinds count, the stricter reading."""
+        if len(self.vaults_of(caller)) >= MAX_VAULTS:
+            message = f"The account has {MAX_VAULTS} backup vaults in {caller.region}."
+            raise AwsError("LimitExceededException", message)
 
     def vaults_of(self, caller: Caller) -> list[Vault]:
         """The vaults of the caller's account and Region."""

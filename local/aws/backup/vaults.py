@@ -56,6 +56,7 @@ class Vaults:
                 return existing
             raise already_exists(existing)
         self._state.authorize_tags(caller, arn, params.get("BackupVaultTags", {}))
+        self._state.check_room(caller)
         vault = Vault(
             name, arn, caller.account, caller.region, kind, self._state.now(), request_id,
             key_arn=params.get("EncryptionKeyArn"), tags=dict(params.get("BackupVaultTags", {})),

@@ -21,7 +21,7 @@ from local.aws.backup.types.base import (
     tag_list,
 )
 from local.aws.backup.types.ebs import read_volume
-from local.aws.backup.types.launch import Disk, launch
+from local.aws.backup.types.launch import Disk, check_images, launch
 from local.aws.backup.types.network import check_security_groups, instance_subnet, subnet
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Ec2:
 
     def check(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> None:
         """Everything of the target's account that the metadata names, and the keys of encrypted disks."""
+        check_images(target, content.described["InstanceId"])
         _, zone = instance_subnet(target, metadata)
         ec2 = target.client("ec2")
         if metadata.get("KeyName"):

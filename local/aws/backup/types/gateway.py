@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws.backup.types.base import RestoreProblem, Snapshot, Target, check_key, flag, gone, listed
 from local.aws.backup.types.ebs import Ebs, Volume
-from local.aws.backup.types.launch import Disk, launch
+from local.aws.backup.types.launch import Disk, check_images, launch
 from local.aws.backup.types.network import instance_subnet
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class VirtualMachine:
             raise RestoreProblem(f"There is no hypervisor for RestoreTo {metadata['RestoreTo']}.")
         if len(content.disks) > _MOST_DISKS or any(disk.volume.size > _LARGEST for disk in content.disks):
             raise RestoreProblem(f"EC2 takes {_MOST_DISKS} disks of {_LARGEST // _TIB} TB.")
+        check_images(target, content.machine_id)
         instance_subnet(target, metadata)
         if metadata.get("KmsKeyId"):
             check_key(target, metadata["KmsKeyId"])

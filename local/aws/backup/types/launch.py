@@ -5,11 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local.aws.backup.types.base import RestoreProblem
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from local.aws.backup.types.base import Target
     from local.aws.backup.types.ebs import Volume
+
+
+BACKUP_VAULT_IMAGES = "aws-backup-vault"
+"""The provider of the images that a restore out of an air-gapped vault uses (devguide/restoring-ec2.html)."""
+
+
+def check_images(target: Target, source_id: str) -> None:
+    """EC2's Allowed AMIs take the image. Raises RestoreProblem otherwise; `audit-mode` refuses nothing."""
+    images = target.context.settings.allowed_images
+    providers = [name for one in images["ImageCriteria"] for name in one.get("ImageProviders", ())]
+    if images["State"] == "enabled" and BACKUP_VAULT_IMAGES not in providers:
+        raise RestoreProblem(f"Source AMI of {source_id} not found in Region {target.region}.")
 
 
 @dataclass(frozen=True)
