@@ -13,14 +13,8 @@ DOCUMENT = (ROOT / "docs/fidelity.md").read_text()
 ROW = re.compile(r"^\| (?!refused)([^|]+) \| \[[^]]+\]\(https://[^)\s]+\) \| ([^|]+) \|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 REFUSALS = (
-    "refused(",
-    "ClientError",
-    "FAILED",
-    "StatusMessage",
-    "ThrottlingException",
-    "INACTIVE",
-    "VaultState",
-    "taken",
+    *("refused(", "ClientError", "FAILED", "StatusMessage", "ThrottlingException", "INACTIVE", "VaultState"),
+    *("taken", "not authorized"),
 )
 """What a test looks for that sees something refused: the error of a call, or a job, vault or team that fails."""
 
