@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Powertools reads it)
     """`event` is `{applicationId, configurationProfileId, content (base64), uri}`.
 

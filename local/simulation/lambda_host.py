@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import sys
 import traceback
@@ -94,7 +95,7 @@ class Context:
 
 
 class _Lines:
-    """Stands for stdout: handlers' loggers keep a reference to it for as long as the process lives."""
+    """Stands for stdout."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -164,7 +165,9 @@ class LambdaHost:
             try:
                 event = json.loads(json.dumps(payload))
                 stand_in = self.stand_ins.get(module)
-                answer = json.dumps(stand_in(event) if stand_in else _load(function.handler)(event, context))
+                work = (lambda given, _: stand_in(given)) if stand_in else _load(function.handler)
+                with _log_kept(function.environment.get("POWERTOOLS_SERVICE_NAME", "airlift")):
+                    answer = json.dumps(work(event, context))
             except OutOfTime:
                 text = f"RequestId: {request_id} Error: Task timed out after {function.timeout}.00 seconds"
                 return _error("Sandbox.Timedout", text)
@@ -258,6 +261,19 @@ class LambdaHost:
                 "responsePayload": result.payload,
             }
             self._dead_letter(function.on_failure, function.role_arn, json.dumps(body))
+
+
+@contextmanager
+def _log_kept(name: str) -> Iterator[None]:
+    """Lets the functions' logger write here; it writes to what was stdout when its module was loaded."""
+    kept = [one for one in logging.getLogger(name).handlers if isinstance(one, logging.StreamHandler)]
+    before = [one.setStream(_STDOUT) for one in kept]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(kept, before, strict=True):
+            if stream is not None:
+                handler.setStream(stream)
 
 
 def _ignore(_: object) -> None:
