@@ -105,8 +105,7 @@ check-template: .venv-sam/.locked
 	@.venv-sam/bin/python checks/template.py
 
 check-workflows: .venv/bin/airlift
-	@.venv/bin/python checks/workflows.py
-	@.venv/bin/python -m local.asl.check statemachine/*.asl.json
+	@.venv/bin/python -m checks.workflows
 
 check-iam: .venv/bin/airlift
 	@.venv/bin/python -m checks.iam

@@ -11,7 +11,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 LOCKS = (ROOT / "dependencies" / "requirements.txt", *sorted((ROOT / "requirements").glob("*.txt")))
@@ -24,26 +27,34 @@ def pins(lock: Path) -> list[tuple[str, str]]:
     return PINNED.findall(lock.read_text(encoding="utf-8"))
 
 
-def audit(lock: Path, options: list[str]) -> list[dict[str, Any]]:
+def batches(wanted: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """The same in groups that name no package twice: a lock may have a version for each Python, pip-audit takes one."""
+    while wanted:
+        batch: dict[str, str] = {}
+        wanted = [(name, version) for name, version in wanted if batch.setdefault(name, version) != version]
+        yield batch
+
+
+def audit(lock: Path, options: list[str]) -> Iterator[dict[str, Any]]:
     """pip-audit's answer for each package of a lock. Exits with its own words if it gives none."""
     tool = Path(sys.executable).with_name("pip-audit")
     command = [tool, "--disable-pip", "--no-deps", "--format", "json", "--progress-spinner", "off", *options]
-    lines = "".join(f"{name}=={version}\n" for name, version in pins(lock))
-    run = subprocess.run(
-        [*command, "--requirement", "/dev/stdin"], input=lines, capture_output=True, text=True, check=False
-    )
-    try:
-        answers: list[dict[str, Any]] = json.loads(run.stdout)["dependencies"]
-    except ValueError:
-        sys.exit(f"{lock.name}: not audited. {NEEDS}.\n{run.stderr}")
-    return answers
+    for batch in batches(pins(lock)):
+        lines = "".join(f"{name}=={version}\n" for name, version in batch.items())
+        run = subprocess.run(
+            [*command, "--requirement", "/dev/stdin"], input=lines, capture_output=True, text=True, check=False
+        )
+        try:
+            yield from json.loads(run.stdout)["dependencies"]
+        except ValueError:
+            sys.exit(f"{lock.name}: not audited. {NEEDS}\n{run.stderr}")
 
 
 def main(options: list[str]) -> int:
     """Exit status: 0 if every package was asked about, and none has a known vulnerability."""
     fine = True
     for lock in LOCKS:
-        answers, wanted = audit(lock, options), len(pins(lock))
+        answers, wanted = list(audit(lock, options)), len(pins(lock))
         skipped = [one["skip_reason"] for one in answers if "skip_reason" in one]
         asked = len(answers) - len(skipped)
         found = [(one, each["id"]) for one in answers for each in one.get("vulns", ())]

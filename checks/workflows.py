@@ -1,4 +1,8 @@
-"""Runs statelint over the state machines as Step Functions would see them."""
+"""Checks the state machines: the project's own validator, which knows JSONata, and statelint.
+
+The validator follows variables along the transitions and parses every expression (local/asl/check.py). Substitutions
+are held against those that the template gives, in both directions.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from local.asl.check import SUBSTITUTION, check
+from local.simulation.template import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -34,8 +44,22 @@ def is_computed(name: str, value: Any) -> bool:
     return name in NUMBERS and isinstance(value, str) and value.startswith("{%") and value.endswith("%}")
 
 
+def problems() -> Iterator[str]:
+    """What the validator says, and substitutions that the template gives without use."""
+    for resource in translated()["Resources"].values():
+        if resource["Type"] != "AWS::StepFunctions::StateMachine":
+            continue
+        properties = resource["Properties"]
+        name, given = properties["DefinitionS3Location"]["Key"], set(properties["DefinitionSubstitutions"])
+        text = (ROOT / name).read_text(encoding="utf-8")
+        yield from (f"{name}: {problem}" for problem in check(text, given))
+        yield from (
+            f"{name}: ${{{one}}} is given and not used" for one in sorted(given - set(SUBSTITUTION.findall(text)))
+        )
+
+
 def main() -> int:
-    """statelint's exit status: 0 if it has nothing to say."""
+    """Exit status: 0 if neither has anything to say."""
     statelint = Path(sys.executable).with_name("statelint")
     if not statelint.exists():
         sys.exit("checks/workflows.py needs statelint: run it through `make check`, which makes .venv")
@@ -50,7 +74,9 @@ def main() -> int:
         run = subprocess.run([statelint, *copies], capture_output=True, text=True, check=False, cwd=folder)
     if run.returncode:
         sys.stdout.write(f"statelint:\n{run.stdout}{run.stderr}")
-    return run.returncode
+    found = list(problems())
+    sys.stdout.writelines(f"{one}\n" for one in found)
+    return run.returncode or int(bool(found))
 
 
 if __name__ == "__main__":
