@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from airlift_cli.main import app
+from airlift_cli.probe import _clients
 from airlift_cli.probe_by_hand import BY_HAND
-from airlift_cli.probe_run import State, masked
+from airlift_cli.probe_run import OWNER, RECOVERY, TEAM, TEAM_REGION, Missing, State, masked
 from airlift_cli.probe_steps import STEPS
 from airlift_cli.problems import Exit
 from typer.testing import CliRunner
@@ -63,6 +64,15 @@ def test_a_walk_needs_a_vault_and_a_yes() -> None:
 def test_what_is_shared_is_masked(text: str, shown: str) -> None:
     assert masked(text) == shown
     assert not re.search(r"\d{12}", masked(text))
+
+
+def test_each_account_has_its_profile_and_the_vaults_region() -> None:
+    client = _clients({RECOVERY: None, OWNER: None, TEAM: None}, "eu-west-1")
+    assert client(RECOVERY, "backup", None).meta.region_name == "eu-west-1"
+    assert client(RECOVERY, "mpa", TEAM_REGION).meta.region_name == "us-east-1"
+    for who in (OWNER, TEAM):
+        with pytest.raises(Missing, match=f"--{who}-profile"):
+            client(who, "backup", None)
 
 
 def test_what_a_later_run_needs_is_for_its_owner_alone(tmp_path: Path) -> None:
