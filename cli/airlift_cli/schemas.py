@@ -16,7 +16,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from airlift.announcements import KINDS, SOURCE, Announcement
+from airlift.announcements import KINDS, Announcement
+from airlift.announcing import SOURCE
 from airlift.documents import Document
 from airlift.inputs import Action, Start
 from airlift.plan import Plan

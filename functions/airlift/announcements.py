@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 
 from airlift.documents import Document
 
-SOURCE = "airlift"
 Stamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """Such as 2026-10-01T02:14:07.123Z, in UTC."""
 

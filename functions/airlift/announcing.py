@@ -6,7 +6,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from airlift.announcements import SOURCE, Announcement
 from airlift.aws import client
 from airlift.errors import Unavailable
 from airlift.ledger import OPEN_INDEX, Ledger, Put, Record, keyed, recovery_key
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from airlift.announcements import Announcement
+
+SOURCE = "airlift"
 _PER_CALL = 10
 """PutEvents takes so many entries (API_PutEvents.html)."""
 

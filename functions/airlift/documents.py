@@ -29,8 +29,8 @@ Severity = Literal["error", "warning"]
 class Document(BaseModel):
     """Base of everything read from a document: strict, closed and not to be changed.
 
-    The docstrings of attributes are not read here: pydantic would parse its own source at every cold start, half the
-    time that a plan's models take. The published schemas get them (`airlift_cli.schemas`).
+    A cold start is kept short: a model is built when it is first used, and the docstrings of attributes, for which
+    pydantic would parse the source each time, are read for the published schemas alone (`airlift_cli.schemas`).
     """
 
     model_config = ConfigDict(
@@ -38,6 +38,7 @@ class Document(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        defer_build=True,
         allow_inf_nan=False,
     )
 

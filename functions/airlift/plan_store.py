@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.aws import client
 from airlift.errors import PlanInvalid, PlanUnreadable
 from airlift.logs import set_level
-from airlift.plan import Plan
 from airlift.runtime import logger, setting
+
+if TYPE_CHECKING:
+    from airlift.plan import Plan
 
 _LAST = "plans/last.json"
 
@@ -37,7 +39,7 @@ def newest_plan() -> PlanVersion:
     try:
         document = _from_app_config()
         version = _version(document)
-        plan = Plan.from_json(document)
+        plan = _read_plan(document)
     except (ClientError, BotoCoreError, PlanInvalid, PlanUnreadable) as error:
         logger.warning("AppConfig gives no usable plan; the last copy serves", extra={"reason": str(error)})
         return _last_copy(str(error))
@@ -50,7 +52,7 @@ def newest_plan() -> PlanVersion:
 @lru_cache(maxsize=8)
 def plan_at(key: str) -> Plan:
     """The plan version that an execution recorded."""
-    return Plan.from_json(_read("EVIDENCE_BUCKET", key))
+    return _read_plan(_read("EVIDENCE_BUCKET", key))
 
 
 def _version(document: bytes) -> str:
@@ -99,10 +101,17 @@ def _last_copy(reason: str) -> PlanVersion:
         ) from error
     version = _version(document)
     warning = f"AppConfig could not be read; the last copy of the plan serves ({version})."
-    return PlanVersion(Plan.from_json(document), version, f"plans/{version}.json", warning)
+    return PlanVersion(_read_plan(document), version, f"plans/{version}.json", warning)
 
 
 def _read(bucket: str, key: str) -> bytes:
     answer: Any = client("s3").get_object(Bucket=setting(bucket), Key=key)
     document: bytes = answer["Body"].read()
     return document
+
+
+def _read_plan(document: bytes) -> Plan:
+    # Only here: its models take long to load, and not every invocation reads a plan.
+    from airlift.plan import Plan
+
+    return Plan.from_json(document)

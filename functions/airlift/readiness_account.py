@@ -9,7 +9,6 @@ from airlift.arns import Arn
 from airlift.aws import client
 from airlift.checking import ACCOUNT, Result
 from airlift.ledger import listing_key, recovery_key
-from airlift.plan_check import check
 from airlift.runtime import setting
 from airlift.values import now, parse_time
 
@@ -147,6 +146,9 @@ def _last_good_drill(scene: Scene, account: str) -> str | None:
 
 def plan_notes(scene: Scene) -> Iterable[Result]:
     """What the plan's checker has to say about a plan that it lets pass."""
+    # Only here: most triggers check nothing, and the checker takes long to load.
+    from airlift.plan_check import check
+
     return [
         Result("plan", "note", "plan", problem.what, "The plan is in force as it is.", problem.remedy)
         for problem in check(scene.plan.model_dump(mode="json", by_alias=True, exclude_none=True))
