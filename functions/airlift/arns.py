@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from airlift.documents import Form
+from airlift.forms import Form
 
 _REGION = "[a-z]{2}(?:-[a-z]+)+-[0-9]"
 

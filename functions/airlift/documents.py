@@ -7,19 +7,17 @@ where text belongs or a name in the wrong case is a problem with its place and i
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
-    from pydantic.json_schema import JsonSchemaValue
+    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 Path = tuple[str | int, ...]
@@ -80,29 +78,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(known)
     close = nearest(word, words)
     return f'Did you mean "{close}"?' if close else f"Known here: {', '.join(words)}."
-
-
-@dataclass(frozen=True)
-class Form:
-    """Annotates text that must match `pattern` as a whole."""
-
-    pattern: str
-    what: str
-    """What the text then is, for example "an account id"."""
-    remedy: str
-    """What it looks like."""
-
-    def check(self, value: str) -> str:
-        """The value itself; raises the error that a model's validator may raise."""
-        if not re.fullmatch(self.pattern, value):
-            raise refuse(f"{shown(value)} is not {self.what}.", self.remedy)
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
 
 
 def repeated(values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:

@@ -21,8 +21,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from airlift.arns import AccountId, Arn, RecoveryPointArn, ResourceArn, VaultArn
-from airlift.documents import Document, Form, problems_of, refuse, shown, told
+from airlift.documents import Document, problems_of, refuse, shown, told
 from airlift.errors import InvalidInput
+from airlift.forms import Form
 
 LATEST: Literal["latest"] = "latest"
 """The first sign of an operator who wants the newest points, as after plain data loss."""

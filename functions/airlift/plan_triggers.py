@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from airlift.arns import AccountId, AlarmArn, RoleArn  # noqa: TC001 (pydantic reads them at run time)
-from airlift.documents import Document, Form
+from airlift.documents import Document
+from airlift.forms import Form
 from airlift.plan_parts import Pattern, any_of
 
 Allow = Literal["notify", "check", "request"]
