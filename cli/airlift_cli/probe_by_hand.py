@@ -95,7 +95,6 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "A forwarded finding reaches the",
         "Security Hub writes a GuardDuty type",
         "In OCSF `finding_info.uid` is the",
-        "An event pattern looks into a list of",
         "AWS Health's copy from a second",
         "EventBridge Scheduler puts an event",
         "A role is assumed by the function's",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airlift_cli import probe_calls as calls
 from airlift_cli import probe_points as points
 from airlift_cli.probe_clean import clean_up, withdraw
 from airlift_cli.probe_run import (
@@ -28,7 +29,6 @@ REASON = (
     "airlift probe: a test of what AWS does. Please approve within the hour; nothing but a small copy is restored. "
 )
 MAX_COMMENT = 200
-NOT_THERE = ("ResourceNotFoundException", "AccessDeniedException")
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,6 @@ class Step:
     take: Callable[[Run], Finding]
 
 
-def missing_vault(run: Run) -> Finding:
-    code, text, _ = refusal(run.client("backup").describe_backup_vault, BackupVaultName=run.named("absent"))
-    return judged(code in NOT_THERE, text)
-
-
-def quota_name(run: Run) -> Finding:
-    pages = run.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="states")
-    names = [one["QuotaName"] for page in pages for one in page["Quotas"]]
-    found = [name for name in names if name.startswith("StateTransition throttle token refill rate")]
-    return judged(bool(found), ", ".join(found) or f"none of {len(names)} quotas is called so")
-
-
 def _ask(run: Run, purpose: str, request_id: str, **more: str) -> tuple[str, str, str]:
     """Requests access; code, text and the vault's ARN. What it makes is found by the clean-up."""
     name = run.named(purpose)
@@ -66,12 +54,14 @@ def _ask(run: Run, purpose: str, request_id: str, **more: str) -> tuple[str, str
 
 
 def refused_texts(run: Run) -> Finding:
+    """The words of a request that must fail."""
     source = f"{run.vault.rpartition(':')[0]}:{run.named('absent')}"
     code, text, _ = _ask(run, "second", "absent", SourceBackupVaultArn=source)
     return judged(code == "ResourceNotFoundException", f"a vault that is not there: {text}")
 
 
 def long_comment(run: Run) -> Finding:
+    """One character more than GetSession shows."""
     code, text, _ = _ask(run, "second", "long", RequesterComment=REASON.ljust(MAX_COMMENT + 1, "."))
     if not code:
         withdraw(run, run.named("second"))
@@ -79,6 +69,7 @@ def long_comment(run: Run) -> Finding:
 
 
 def request(run: Run) -> Finding:
+    """A request, and what shows at once."""
     code, text, arn = _ask(run, "", "one", RequesterComment=REASON.ljust(MAX_COMMENT, "."))
     if code:
         raise Missing(f"the request was refused: {text}")
@@ -98,6 +89,7 @@ def _session_arn(run: Run) -> str | None:
 
 
 def same_request(run: Run) -> Finding:
+    """The same request id, and another."""
     first = run.fact("arn", "request")
     comment = {"RequesterComment": REASON.ljust(MAX_COMMENT, ".")}
     _, text, arn = _ask(run, "", "one", **comment)
@@ -107,24 +99,28 @@ def same_request(run: Run) -> Finding:
 
 
 def second_request(run: Run) -> Finding:
+    """A second vault for the same source."""
     run.fact("arn", "request")
     code, text, _ = _ask(run, "second", "three")
     return judged(code == "LimitExceededException", text)
 
 
 def session(run: Run) -> Finding:
+    """The session, read by who asked."""
     arn = run.fact("session", "request")
     code, text, answer = refusal(run.client("mpa", region=TEAM_REGION).get_session, SessionArn=arn)
     return judged(not code, text if code else f"readable, {answer['Status']}")
 
 
 def delete_open(run: Run) -> Finding:
+    """Deleting the vault while people vote."""
     run.fact("session", "request")
     code, text, _ = refusal(run.client("backup").delete_backup_vault, BackupVaultName=run.named())
     return judged(code == "InvalidRequestException", text)
 
 
 def cancel(run: Run) -> Finding:
+    """Withdrawing by who asked."""
     arn, mpa = run.fact("session", "request"), run.client("mpa", region=TEAM_REGION)
     code, text, _ = refusal(mpa.cancel_session, SessionArn=arn)
     looks = run.until(lambda: _state(run) in ("FAILED", ""), 60)
@@ -138,6 +134,7 @@ def _state(run: Run) -> str:
 
 
 def ask_again(run: Run) -> Finding:
+    """A request right after the deletion."""
     run.fact("session", "request")
     if _state(run) == "CREATING":
         raise Missing("the first request could not be withdrawn")
@@ -155,6 +152,7 @@ def ask_again(run: Run) -> Finding:
 
 
 def approval(run: Run) -> Finding:
+    """What the approvers decided."""
     run.fact("again", "request-again")
     if _state(run) == "CREATING":
         raise Pending("approvers have to approve in the portal; then give the same command again")
@@ -168,47 +166,37 @@ def approval(run: Run) -> Finding:
     )
 
 
-def plan_of_absent_vault(run: Run) -> Finding:
-    backup = run.client("backup", OWNER)
-    rule = {"RuleName": "daily", "TargetBackupVaultName": run.named("absent")}
-    plan = {"BackupPlanName": run.named(), "Rules": [rule]}
-    code, text, answer = refusal(backup.create_backup_plan, BackupPlan=plan)
-    if not code:
-        backup.delete_backup_plan(BackupPlanId=answer["BackupPlanId"])
-    return judged(code == "InvalidParameterValueException", text)
-
-
-def share_elsewhere(run: Run) -> Finding:
-    arn = run.client("mpa", TEAM, TEAM_REGION).list_approval_teams()["ApprovalTeams"][0]["Arn"]
-    ram = run.client("ram", TEAM)
-    code, text, answer = refusal(ram.create_resource_share, name=run.named(), resourceArns=[arn])
-    if not code:
-        ram.delete_resource_share(resourceShareArn=answer["resourceShare"]["resourceShareArn"])
-    return judged(code == "UnknownResourceException", text)
-
-
-def team_type(run: Run) -> Finding:
-    ram = run.client("ram", region=TEAM_REGION)
-    kinds = {one["type"] for one in ram.list_resources(resourceOwner="OTHER-ACCOUNTS")["resources"]}
-    return judged("mpa:approval-team" in kinds, ", ".join(sorted(kinds)) or "nothing is shared")
-
-
 NOTHING = "costs and leaves nothing"
 ASKED = "approvers get a mail; withdrawn again"
 GRANTED = "needs the approvers; access to the vault until the clean-up"
 COPY = "a table of the recovery point's size until the clean-up: cents"
 
 STEPS = (
-    Step("missing-vault", ("For a vault that is not there",), RECOVERY, "DescribeBackupVault", NOTHING, missing_vault),
-    Step("quota-name", ("Service Quotas names Step",), RECOVERY, "ListServiceQuotas", NOTHING, quota_name),
-    Step("team-type", ("RAM's resource type of a team",), RECOVERY, "ListResources of RAM", NOTHING, team_type),
+    Step(
+        "missing-vault",
+        ("For a vault that is not there",),
+        RECOVERY,
+        "DescribeBackupVault",
+        NOTHING,
+        calls.missing_vault,
+    ),
+    Step("quota-name", ("Service Quotas names Step",), RECOVERY, "ListServiceQuotas", NOTHING, calls.quota_name),
+    Step(
+        "event-pattern",
+        ("An event pattern looks into",),
+        RECOVERY,
+        "TestEventPattern, twice",
+        NOTHING,
+        calls.event_pattern,
+    ),
+    Step("team-type", ("RAM's resource type of a team",), RECOVERY, "ListResources of RAM", NOTHING, calls.team_type),
     Step(
         "plan-vault",
         ("A backup plan whose rules name", "A backup plan's rules must name"),
         OWNER,
         "CreateBackupPlan with a vault that is not there",
         "nothing; if it is accepted it is deleted",
-        plan_of_absent_vault,
+        calls.plan_of_absent_vault,
     ),
     Step(
         "share-elsewhere",
@@ -216,7 +204,7 @@ STEPS = (
         TEAM,
         "CreateResourceShare in the vault's Region",
         "nothing; if it is accepted it is deleted",
-        share_elsewhere,
+        calls.share_elsewhere,
     ),
     Step(
         "refused-texts",

@@ -13,6 +13,7 @@ from airlift_cli.probe_run import AS_READ, OPEN, OTHERWISE, OWNER, RECOVERY, TEA
 from airlift_cli.probe_steps import STEPS
 from typer.testing import CliRunner
 
+from local.simulation.patterns import matches
 from tests.local import story as accounts
 from tests.local.story import LAG, REGION, TEAM_OWNER, Story, client
 
@@ -23,6 +24,13 @@ ACCOUNTS = {RECOVERY: accounts.RECOVERY, OWNER: accounts.OWNER, TEAM: TEAM_OWNER
 STRICTER = {"scan": OPEN, "inferred": OTHERWISE, "validation": OTHERWISE}
 """Steps with another verdict here: the point was never scanned, and two calls are refused by the local side."""
 WAITING, DONE, INTERRUPTED = 4, 0, 130
+
+
+class Rules:
+    """EventBridge's test of a pattern, as the local side reads patterns; moto answers nothing."""
+
+    def test_event_pattern(self, EventPattern: str, Event: str) -> dict[str, bool]:  # noqa: N803 (the API's names)
+        return {"Result": matches(json.loads(EventPattern), json.loads(Event))}
 
 
 class Desk:
@@ -36,6 +44,8 @@ class Desk:
         monkeypatch.setattr(probe, "_role_of_stack", lambda _session: story.role(accounts.RECOVERY))
 
     def _client(self, who: str, service: str, region: str | None) -> Any:
+        if service == "events":
+            return Rules()
         if who not in self.profiles:
             raise Missing(f"needs --{who}-profile")
         self.story.wait(1)
