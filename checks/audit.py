@@ -38,7 +38,16 @@ def batches(wanted: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
 def audit(lock: Path, options: list[str]) -> Iterator[dict[str, Any]]:
     """pip-audit's answer for each package of a lock. Exits with its own words if it gives none."""
     tool = Path(sys.executable).with_name("pip-audit")
-    command = [tool, "--disable-pip", "--no-deps", "--format", "json", "--progress-spinner", "off", *options]
+    command: list[str | Path] = [
+        tool,
+        "--disable-pip",
+        "--no-deps",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+        *options,
+    ]
     for batch in batches(pins(lock)):
         lines = "".join(f"{name}=={version}\n" for name, version in batch.items())
         run = subprocess.run(

@@ -55,7 +55,17 @@ def unpacked(folder: Path) -> tuple[Path, Path]:
 
 def refusals(program: Path, rules: Path, template: Path) -> Iterator[tuple[str, str, str]]:
     """(control, its words, logical id) of each resource that a rule refuses; also fails if no rule applied at all."""
-    command = [program, "validate", "--rules", rules, "--data", template, "--structured", "--output-format", "json"]
+    command: list[str | Path] = [
+        program,
+        "validate",
+        "--rules",
+        rules,
+        "--data",
+        template,
+        "--structured",
+        "--output-format",
+        "json",
+    ]
     run = subprocess.run([*command, "--show-summary", "none"], capture_output=True, text=True, check=False)
     if run.returncode not in (0, REFUSED):
         sys.exit(f"cfn-guard could not look at {template}: {run.stderr}")

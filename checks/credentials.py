@@ -29,7 +29,8 @@ SAMPLES = ("bench/", "docs/", "events/", "tests/")
 def files() -> list[str]:
     """Paths below the root of all text files under version control."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [name for name in listed.split("\0") if name and (ROOT / name).is_file() and not HASHES.fullmatch(name)]
+    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    return [name for name in names if not HASHES.fullmatch(name) and ROOT / name != REASONS]
 
 
 def found(name: str) -> Iterator[tuple[int, str, str]]:

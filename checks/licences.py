@@ -26,7 +26,15 @@ OR, AND = re.compile(r"\s+OR\s+"), re.compile(r"\s+AND\s+|;\s*")
 def packages(environment: str) -> Iterator[tuple[str, str]]:
     """(name, licence) of each package of an environment."""
     tool = Path(sys.executable).with_name("pip-licenses")
-    command = [tool, "--python", ROOT / environment / "bin" / "python", "--from", "mixed", "--format", "json"]
+    command: list[str | Path] = [
+        tool,
+        "--python",
+        ROOT / environment / "bin" / "python",
+        "--from",
+        "mixed",
+        "--format",
+        "json",
+    ]
     listed = subprocess.run([*command, "--with-system"], capture_output=True, text=True, check=True).stdout
     yield from ((one["Name"], one["License"]) for one in json.loads(listed))
 
