@@ -8,6 +8,7 @@
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
 #   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
+#   make bench    measures, and writes bench/RESULTS.md; about 15 minutes, QUICK=1: a part of it in two
 #   make check    formatting, types, template, workflows, rights, Control Tower's rules, secrets, licences; asks no network
 #   make audit    known vulnerabilities of every locked package; needs a vulnerability service. OPTIONS=… goes to pip-audit
 #   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases
@@ -17,7 +18,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo faults test golden test-web web-programs check check-style check-types check-template check-workflows \
+.PHONY: venv demo bench faults test golden test-web web-programs check check-style check-types check-template check-workflows \
 	check-iam check-control-tower check-credentials check-licences audit lock clean
 .DEFAULT_GOAL := venv
 
@@ -91,6 +92,9 @@ golden: .venv/bin/airlift
 
 test-web: web-programs .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked .venv-web/axe/.locked
 	@.venv-web/bin/python -m pytest --confcutdir tests/web $(or $(TESTS),tests/web)
+
+bench: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
+	@PYTHONPATH=functions:. .venv/bin/python -m bench
 
 check: check-style check-types check-template check-workflows check-iam check-control-tower check-credentials check-licences
 

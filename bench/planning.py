@@ -116,7 +116,8 @@ def _measure(points: int, resources: int, *, choose: bool) -> Measured:
     return Measured(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, planned)
 
 
-def _apart(points: int, resources: int, *, choose: bool) -> Measured:
+def apart(points: int, resources: int, *, choose: bool) -> Measured:
+    """One pass in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (points, resources), {"choose": choose})
 
@@ -125,7 +126,7 @@ def main() -> None:
     """Prints one line for each size."""
     print(f"{'points':>9} {'resources':>9} {'planned':>9} {'read s':>7} {'choose s':>8} {'points/s':>9} {'MB':>6}")
     for points, resources in CASES:
-        read, whole = (_apart(points, resources, choose=choose) for choose in (False, True))
+        read, whole = (apart(points, resources, choose=choose) for choose in (False, True))
         choosing = whole.seconds - read.seconds
         print(
             f"{points:>9,} {resources:>9,} {whole.resources:>9,} {read.seconds:>7.1f} {choosing:>8.1f} "

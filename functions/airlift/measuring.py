@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airlift.plan_parts import Objectives
 from airlift.points import moment_of
 from airlift.recovery import LATEST, first_sign
 from airlift.values import parse_time
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
     from airlift.ledger import Record
     from airlift.plan import Plan
+    from airlift.plan_parts import Objectives
 
 RESTORED = ("validated", "restored")
-_NONE = Objectives()
 
 
 class Measure:
@@ -37,7 +36,11 @@ class Measure:
 
     def objectives(self, wave: int) -> Objectives:
         """The objectives of a wave."""
-        return self._plan.objectives_of(wave) if self._plan else _NONE
+        if self._plan:
+            return self._plan.objectives_of(wave)
+        from airlift.plan_parts import Objectives  # only here: it loads the plan's models
+
+        return Objectives()
 
     def of(self, item: Record, point: Mapping[str, Any] | None) -> dict[str, Any]:
         """`{"rtoSeconds", "rtoMinutes", "rtoMet", "rpoSeconds", "rpoMinutes", "rpoMet"}` of a wanted item.
