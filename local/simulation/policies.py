@@ -221,6 +221,10 @@ def _iam(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [(f"iam:{operation}", arn, {})]
 
 
+def _ssm(operation: str, params: Mapping[str, Any], place: str) -> Needs:
+    return [(f"ssm:{operation}", f"arn:aws:ssm:{place}:parameter{params['Name']}", {})]
+
+
 def _dsql(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     arn = params.get("resourceArn") or f"arn:aws:dsql:{place}:cluster/{params['identifier']}"
     return [(f"dsql:{operation}", arn, {})]
@@ -285,6 +289,7 @@ NEEDS: dict[str, Callable[[str, Mapping[str, Any], str], Needs]] = {
     "neptune": _rds,
     "organizations": _by_member("organizations"),
     "rds": _rds,
+    "ssm": _ssm,
 }
 """By botocore's service id: what a call needs. AWS Backup and multi-party approval check their own calls."""
 

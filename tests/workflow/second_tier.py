@@ -124,8 +124,8 @@ def targets(story: Story, here: Account) -> dict[str, Any]:
     }
 
 
-def backed_up(story: Story) -> None:
-    """One of each in a vault; beside them points of types that a plan can't restore."""
+def backed_up(story: Story, *others: str) -> dict[str, Any]:
+    """One of each, and others, in a vault, beside points of types that a plan can't restore. The plan's targets."""
     arns = protected(story, Account(story, OWNER))
     here = Account(story, RECOVERY)
     here.cluster("ready")
@@ -135,18 +135,18 @@ def backed_up(story: Story) -> None:
         AssumeRolePolicyDocument=json.dumps(EVERYBODY),
     )
     vault = story.vault("production")
-    story.back_up(vault, *arns.values())
+    story.back_up(vault, *arns.values(), *others)
     for kind in ("RDS", "Redshift", "FutureType"):
         place = f"arn:aws:{kind.lower()}:{story.sim.region}:{OWNER}:db:shop"
         story.sim.aws.backup.points.place(vault, place, kind)
     story.sim.run(7200)
-    story.make_plan(targets=targets(story, here))
+    return targets(story, here)
 
 
 @scenario
 def second_tier(story: Story) -> None:
     """One of each; beside them points of types that a plan can't restore, which stop nothing."""
-    backed_up(story)
+    story.make_plan(targets=backed_up(story))
     story.forward_findings()
     finding(story, 0.5)
     story.run_to_end()

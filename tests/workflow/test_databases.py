@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from local.simulation.story import Story
@@ -80,6 +81,7 @@ def left(sim: Simulation) -> list[Any]:
     ]
 
 
+@functools.cache
 def drilled() -> tuple[Played, list[Any]]:
     """The drill, and what is left after it."""
     with Simulation() as sim:
