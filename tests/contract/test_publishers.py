@@ -183,6 +183,16 @@ def test_every_alarm_reaches_people() -> None:
             assert cloudwatch_may_publish(STACK, name, topic), f"{name} can't publish to {topic}"
 
 
+def test_every_rule_that_tells_people_has_a_role_that_may() -> None:
+    """A target with a role publishes with that role's rights (eventbridge/latest/userguide/eb-events-iam-roles.html)."""
+    for name, rule in STACK.found["AWS::Events::Rule"].items():
+        for target in rule["Targets"]:
+            if target["Arn"] in TOPICS.values():
+                role = STACK.found["AWS::IAM::Role"][target["RoleArn"].partition(".")[0]]
+                own = [one for policy in role["Policies"] for one in as_list(policy["PolicyDocument"]["Statement"])]
+                assert allows(own, "sns:Publish", target["Arn"]), name
+
+
 def test_no_other_kind_of_publisher_is_unknown_here() -> None:
     """A rule or bucket that publishes as well would need a policy of its own, and a row above."""
     kinds = {
@@ -192,7 +202,7 @@ def test_no_other_kind_of_publisher_is_unknown_here() -> None:
         for topic in TOPICS.values()
         if mentions(properties, topic)
     }
-    publishers = {"AWS::Lambda::Function", "AWS::CloudWatch::Alarm"}
+    publishers = {"AWS::Lambda::Function", "AWS::CloudWatch::Alarm", "AWS::Events::Rule"}
     assert kinds - publishers <= {"AWS::IAM::Role", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy"}
 
 
