@@ -268,3 +268,10 @@ def test_the_architecture_shows_every_state() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     states = _states("Task", "Map", "Succeed", "Fail")
     assert not [name for name in states if not re.search(rf"\b{name}\b", text)]
+
+
+def test_tests_that_documents_name_exist() -> None:
+    tests = {name for path in (ROOT / "tests").rglob("test_*.py") for name in _defined(path)}
+    named = {name for path in DOCUMENTS for name in re.findall(r"`(test_\w+)`", path.read_text())}
+    assert len(named) > 50
+    assert named - tests == set()
