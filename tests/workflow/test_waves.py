@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.pacing import measure
+from bench.recoveries import measure
 from tests.workflow.scenarios import Played, played
 
 
@@ -43,3 +43,4 @@ def test_restores_start_at_the_pace_and_the_list_is_read_once_a_sweep() -> None:
     assert found.ratio <= 1.15
     assert found.pages == found.pages_needed
     assert found.throttled == 0
+    assert found.transitions < 200
