@@ -184,7 +184,7 @@ def test_every_alarm_reaches_people() -> None:
 
 
 def test_every_rule_that_tells_people_has_a_role_that_may() -> None:
-    """A target with a role publishes with that role's rights (eventbridge/latest/userguide/eb-events-iam-roles.html)."""
+    """A target with a role publishes with its rights (eventbridge/latest/userguide/eb-events-iam-roles.html)."""
     for name, rule in STACK.found["AWS::Events::Rule"].items():
         for target in rule["Targets"]:
             if target["Arn"] in TOPICS.values():

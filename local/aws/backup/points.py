@@ -92,7 +92,7 @@ class Points:
         }
 
     def get_restore_testing_inferred_metadata(self, caller: Caller, params: Params) -> None:
-        """GetRestoreTestingInferredMetadata: restore testing knows no restore-access vaults (inferred), nor others here."""
+        """GetRestoreTestingInferredMetadata: restore testing knows no such vault (inferred), nor others here."""
         vault = self._state.vault(caller, params["BackupVaultName"], params.get("BackupVaultAccountId"))
         self._state.point(vault, params["RecoveryPointArn"])
         raise invalid_parameter(f"Restore testing does not support recovery points of vault {vault.name}.")
