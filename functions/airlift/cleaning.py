@@ -44,6 +44,7 @@ _PATIENCE = timedelta(hours=6)
 _PATIENCE_IF_REFUSED = timedelta(minutes=30)
 """So long if there is nothing to wait for: what is left is refused."""
 _SHORTEST, _LONGEST = 5, 60
+_BELIEVED_AFTER = timedelta(seconds=60)
 CLEANED_UP = "CleanedUp"
 """The outcome of an execution that did nothing but clean up."""
 
@@ -150,6 +151,8 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
     made = made_by(item, jobs)
     found = [(each, _delete(work, item, each, _nested(each, jobs))) for each in made]
     left = [Left(_named(item, m), f.doing, f.again_in_seconds) for m, f in found if not f.done]
+    if made and not left and not _is_gone(work, item):
+        left = [Left(name, "it is looked at once more before it counts as deleted")]
     yield from left
     if left or not made:
         return
@@ -163,6 +166,15 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
         Update(item_key(work.recovery_id, work.vault_arn, name), {"deletions": deletions, "deletedAt": at}),
         entry(work.recovery_id, now(), "deleted", f"deleted: {what}", vault=work.vault_arn, resource=name),
     )
+
+
+def _is_gone(work: VaultWork, item: Record) -> bool:
+    """Whether nothing has been seen of what an item's attempts made for a while: DescribeTable, say, may be stale."""
+    since = item.get("goneSince")
+    if since is None:
+        place = item_key(work.recovery_id, work.vault_arn, item["resourceArn"])
+        work.ledger.write(Update(place, {"goneSince": stamp(now())}))
+    return since is not None and now() - parse_time(since) >= _BELIEVED_AFTER
 
 
 def _note(finishing: Finishing) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airlift.access import vault_name
 from airlift.aws import client
 from airlift.ledger import Ledger, Record, lock_key, vault_key
-from airlift.requesting import recovery_of, restore_access_vaults
+from airlift.requesting import describe, recovery_of, restore_access_vaults
 from airlift.runtime import account_of
 
 if TYPE_CHECKING:
@@ -39,8 +39,16 @@ def close_access(ledger: Ledger, recovery_id: str, vault: Record) -> list[tuple[
 
 
 def _own(recovery_id: str, vault: Record) -> Iterator[tuple[str, str, str]]:
-    """Name, ARN and state of each restore-access vault that carries this recovery's tag now."""
-    for found in restore_access_vaults(vault["sourceBackupVaultArn"]):
+    """Name, ARN and state of each restore-access vault that carries this recovery's tag now.
+
+    Those that the ledger knows are looked at by name as well: a list may not show yet what is there (inferred), and an
+    approval must not stay open for that.
+    """
+    listed = {found["BackupVaultName"]: found for found in restore_access_vaults(vault["sourceBackupVaultArn"])}
+    for name in sorted(_names(recovery_id, vault) - listed.keys() - {""}):
+        if (found := describe(name)) and found.get("SourceBackupVaultArn") == vault["sourceBackupVaultArn"]:
+            listed[name] = found
+    for found in listed.values():
         if recovery_of(found) == recovery_id:
             yield found["BackupVaultName"], found["BackupVaultArn"], found.get("VaultState", "")
 

@@ -295,15 +295,18 @@ def test_the_janitor_closes_access_when_the_plan_says(
     monkeypatch.setattr(janitor, "newest_plan", lambda: PlanVersion(plan, "", ""))
     own = a_vault()["restoreAccessBackupVaultName"]
     vaults = {own: RECOVERY_ID, "adopted-by-another": "r-other"}
+
+    def described(BackupVaultName: str) -> dict[str, str]:  # noqa: N803
+        if BackupVaultName not in vaults:
+            raise refused("ResourceNotFoundException")
+        arn = f"arn:aws:backup:ap-northeast-1:444455556666:backup-vault:{BackupVaultName}"
+        about = {"BackupVaultName": BackupVaultName, "BackupVaultArn": arn, "SourceBackupVaultArn": VAULT}
+        return about | {"VaultState": "AVAILABLE"}
+
     backup = services.play(
         "backup",
         list_backup_vaults=lambda **_: {"BackupVaultList": [{"BackupVaultName": name} for name in vaults]},
-        describe_backup_vault=lambda BackupVaultName: {  # noqa: N803
-            "BackupVaultName": BackupVaultName,
-            "BackupVaultArn": f"arn:aws:backup:ap-northeast-1:444455556666:backup-vault:{BackupVaultName}",
-            "SourceBackupVaultArn": VAULT,
-            "VaultState": "AVAILABLE",
-        },
+        describe_backup_vault=described,
         list_tags=lambda ResourceArn: {"Tags": {"airlift:recovery": vaults[ResourceArn.rpartition(":")[2]]}},  # noqa: N803
         delete_backup_vault=lambda BackupVaultName: vaults.pop(BackupVaultName) and {},  # noqa: N803
     )
