@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from local.asl.errors import TIMEOUT
 from local.simulation.delivery import LATENCY
 from tests.campaign.calls import Calls, Site
-from tests.campaign.kinds import CALL_KINDS, EPISODE, CallKind, Stale
+from tests.campaign.kinds import CALL_KINDS, EPISODE, STALE, CallKind, Stale
 from tests.campaign.stories import Base, Outcome, make_good
 from tests.workflow.playing import HOUR
 
@@ -29,6 +29,7 @@ class Scene:
     base: Base
     calls: Calls = field(init=False)
     mended: bool = False
+    lasting: bool = False
     hits: int = 0
     messages: list[tuple[str, str, int]] = field(default_factory=list)
     """Kind, label and number of every message to deliver."""
@@ -49,8 +50,9 @@ class Scene:
         self.base.trigger(self.story)
         self.base.play(self.story)
 
-        def mend() -> None:
+        def mend() -> bool:
             self.mended = True
+            return self.lasting
 
         return make_good(self.story, self.base, mend)
 
@@ -175,12 +177,13 @@ def _striking(site: Site, kind: CallKind) -> Callable[[Scene], None]:
             if kind.lasts == "until mended":
                 return not scene.mended
             first.append(clock.now())
-            return kind.lasts == "episode" and clock.now() < first[0] + EPISODE
+            return clock.now() < first[0] + {"stale": STALE, "episode": EPISODE}.get(kind.lasts, 0.0)
 
         after: Any = kind.after
         if after is Stale:
             after = Stale()
             scene.story.sim.after_call.append(lambda call, answer: after.note(call, answer))
+        scene.lasting = kind.lasts == "until mended"
         scene.calls.strike(site, kind.before, after, lasts)
 
     return plan

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _URL = "https://aws.invalid/"
 EPISODE = 120.0
 """Seconds for which a service goes on to throttle."""
+STALE = 60.0
+"""Seconds for which a read shows what was before."""
 _SDK_GIVES_UP = 75.0
 """Four tries of 15 s and the waits between them (airlift.aws)."""
 
@@ -158,7 +160,7 @@ class CallKind:
     where: Callable[[Site, bool], bool]
     before: Strike | None = None
     after: Change | Callable[[], Stale] | None = None
-    lasts: Literal["once", "episode", "until mended"] = "once"
+    lasts: Literal["once", "stale", "episode", "until mended"] = "once"
     crash: bool = False
 
 
@@ -174,7 +176,7 @@ CALL_KINDS = (
     CallKind("access denied until mended", _any, _denied, lasts="until mended"),
     CallKind("stale: not there yet", _single, _missing),
     CallKind("stale: not listed yet", _list, after=_empty),
-    CallKind("stale: as it was before", _eventual, after=Stale, lasts="episode"),
+    CallKind("stale: as it was before", _eventual, after=Stale, lasts="stale"),
     CallKind("write in conflict for a moment", _write, _contended),
     CallKind("write in conflict for two minutes", _write, _contended, lasts="episode"),
     CallKind("the same step twice at once", _write, _twin, crash=True),

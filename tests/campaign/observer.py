@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ def observe(story: Story, log: list[Entry], wanted: set[str], *, once: bool = Tr
     try:
         invariants.check(played)
     except AssertionError as error:
-        ledger_problem = [f"ledger: {error}"]
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        ledger_problem = [f"ledger: {error} ({where.line})"]
     told, repeats, wrong = _notices(played)
     problems = [
         *ledger_problem,

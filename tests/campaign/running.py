@@ -130,8 +130,13 @@ class Prepared:
 def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
     """Adds what only a look at the run without faults shows: which notices are missing, which came twice."""
     # A lost run of settle_restore goes to the dead letters, and the loop sends it again all the same.
-    settles = "settle" in case.place
-    problems = [one for one in result.problems if not (settles and one.startswith("dead letter") and "Settle" in one)]
+    # What is not allowed is to reach people by the alarm on the dead letters.
+    settles, denied = "settle" in case.place, case.kind.startswith("access denied")
+    problems = [
+        one
+        for one in result.problems
+        if not (one.startswith("dead letter") and (denied or (settles and "SettleRestore" in one)))
+    ]
     if result.outcome not in EXPECTED[case.kind]:
         problems.append(f"such a fault must not cost this much: {result.outcome}")
     if result.outcome == "by itself":
@@ -141,7 +146,8 @@ def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
                 missing.remove(title)
         excused = (*base.timed, *(("a vote",) if "mpa:GetSession" in case.place else ()))  # unread votes are unknown
         problems += [f"nobody was told: {title}" for title in missing if title not in excused]
-    if result.repeats > (1 if case.crash else 0):
+    # Published, and then not noted, for whatever reason: it comes once more, the same word for word.
+    if result.repeats > (1 if case.crash or "Update NOTICE" in case.place else 0):
         problems.append(f"a notice came {result.repeats + 1} times")
     return Result(**{**asdict(result), "problems": problems})
 

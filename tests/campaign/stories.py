@@ -97,15 +97,20 @@ BASES = (
 )
 
 
-def make_good(story: Story, base: Base, mend: Callable[[], None]) -> Outcome:
+def make_good(story: Story, base: Base, mend: Callable[[], bool]) -> Outcome:
     """Does what runbook and schedules do after a story, as little as is needed; says what that was.
+
+    `mend` ends a fault that lasts, and says whether there was one.
 
     Raises AssertionError if that does not help.
     """
     needed: Outcome = "by itself"
-    if _whole(story, base):
-        return needed
-    mend()
+    whole, lasting = _whole(story, base), mend()
+    if lasting:  # what it has held up is seen to by the next run of the schedule
+        story.sim.tick()
+        to_rest(story)
+    if whole or _whole(story, base):
+        return needed if whole else "janitor"
     if not recoveries(story, base.mode):
         needed = "next trigger"
         finding(story) if base.mode == "real" else drill(story)
@@ -127,8 +132,16 @@ def make_good(story: Story, base: Base, mend: Callable[[], None]) -> Outcome:
     return "one resume"
 
 
+def _untold(story: Story) -> bool:
+    """Whether a notice or an event waits in the ledger to be sent."""
+    notices = [one for one in story.records(sk="NOTICE#") if "sentAt" not in one]
+    return bool(notices or [one for one in story.records(sk="EVENT#") if "open" in one])
+
+
 def left_open(story: Story) -> bool:
-    """Whether a recovery has not ended, or a drill is not cleaned up."""
+    """Whether a recovery has not ended, a drill is not cleaned up, or something is still to be told."""
+    if _untold(story):
+        return True
     drills = recoveries(story, "drill")
     ended = all(one["state"] == "ENDED" for one in [*drills, *recoveries(story, "real")])
     return not ended or any("cleanedUpAt" not in one for one in drills)
