@@ -38,9 +38,10 @@ _SCRIPT = """
 import sys, time
 sys.path[:0] = sys.argv[1:3]
 began = time.process_time()
-import boto3
 if sys.argv[3]:
     __import__(sys.argv[3])
+if sys.argv[4:] or not sys.argv[3]:  # a function without a client needs no boto3
+    import boto3
 for service in sys.argv[4:]:
     boto3.client(service)
 print(time.process_time() - began)
