@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from airlift.announcing import deliver_events
 from airlift.aws import client
 from airlift.errors import Unavailable
-from airlift.ledger import Ledger, Put, Record, Update, keyed, notice_key
-from airlift.outbox import send
+from airlift.ledger import Ledger, Put, Record, keyed, notice_key
+from airlift.outbox import note, send
 from airlift.runtime import setting
 from airlift.values import now, stamp
 
@@ -57,7 +57,7 @@ def _send(ledger: Ledger, record: Record) -> bool:
         for topic, form in (("PEOPLE_TOPIC_ARN", plain), ("CHAT_TOPIC_ARN", for_chat)):
             if topic not in record:
                 _publish(setting(topic), record, form(record))
-                ledger.write(Update((record["pk"], record["sk"]), {topic: stamp(now())}))
+                note(ledger, record, {topic: stamp(now())})
 
     return send(ledger, record, publish, {})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
+from airlift.errors import Unavailable
 from airlift.ledger import Conflict, Ledger, recovery_key
 from airlift.notify import deliver, notice
 from airlift.runtime import setting
@@ -172,6 +173,28 @@ def test_a_crash_after_publishing_repeats_the_notice_word_for_word(
         messages = {(request["Subject"], request["Message"]) for request in published(topics, topic)}
         assert len(messages) == 1, "the repetition differs"
     assert 3 <= len(topics.asked) <= 4
+
+
+def test_what_is_published_and_can_not_be_noted_comes_again_after_its_lease_only(
+    ledger: Ledger, topics: Service, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the ledger takes no writes a step is tried again every few seconds; people must not hear of that."""
+
+    def refuse(*changes: Any, **settings: Any) -> None:
+        if topics.asked:
+            raise Unavailable("The ledger is busy.", "none")
+        known(*changes, **settings)
+
+    write()
+    known = ledger.write
+    monkeypatch.setattr(ledger, "write", refuse)
+    assert deliver(ledger, PK) is False
+    monkeypatch.setattr(ledger, "write", known)
+    assert [deliver(ledger, PK) for _ in range(5)] == [False] * 5
+    assert len(topics.asked) == 1
+    with time_machine.travel(NOW + timedelta(seconds=61), tick=False):
+        assert deliver(ledger, PK) is True
+    assert (len(told(topics)), len(told(topics, CHAT))) == (2, 1)
 
 
 def test_two_executions_that_deliver_at_one_moment_tell_it_once(
