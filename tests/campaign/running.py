@@ -146,8 +146,9 @@ def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
                 missing.remove(title)
         excused = (*base.timed, *(("a vote",) if "mpa:GetSession" in case.place else ()))  # unread votes are unknown
         problems += [f"nobody was told: {title}" for title in missing if title not in excused]
-    # Published, and then not noted, for whatever reason: it comes once more, the same word for word.
-    if result.repeats > (1 if case.crash or "Update NOTICE" in case.place else 0):
+    # Published, and then not noted, for whatever reason: it comes once more, a minute later, the same word for word.
+    repeats = int(case.crash or "Update NOTICE" in case.place) * (3 if "two minutes" in case.kind else 1)
+    if result.repeats > repeats:
         problems.append(f"a notice came {result.repeats + 1} times")
     return Result(**{**asdict(result), "problems": problems})
 

@@ -89,11 +89,13 @@ def _met(story: Story) -> None:
         to_rest(story)
 
 
+_OF_A_DRILL = ("access requested", "a vote", "DrillPreempted", "CleanedUp")
+"""Notices that are missing when the drill itself never began."""
 BASES = (
     Base("recovery", ("table", "volume", "bucket"), finding, to_rest),
     Base("drill", ("table", "volume"), drill, to_rest, "drill"),
     Base("resume", ("table", "volume"), finding, _stopped, timed=("Stopped",)),
-    Base("preempted drill", ("table",), drill, _met, timed=("DrillPreempted",)),
+    Base("preempted drill", ("table",), drill, _met, timed=_OF_A_DRILL),
 )
 
 
