@@ -89,6 +89,7 @@ class Simulation:
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+        self._clients.clear()  # a run that is looked at later needs none, and they are its largest part
 
     def _open(self, stack: ExitStack) -> None:
         stack.callback(forget_state)
