@@ -130,7 +130,8 @@ def test_a_repeated_close_does_not_take_back_that_it_was_withdrawn(
     given(a_lock(), a_recovery(), a_vault(**PENDING), SERVED)
     services.play("backup", describe_backup_vault=CREATING)
     mpa = services.play("mpa", cancel_session={})
-    bucket = services.play("s3", put_object=refused("InternalError", "", 500))
+    broken = refused("InternalError", "", 500)
+    bucket = services.play("s3", put_object=broken, get_object=refused("NoSuchKey"), list_objects_v2={})
     with pytest.raises(Exception, match="InternalError"):
         close_by_status(ledger, EXECUTION, {"status": "ABORTED"})
     mpa.answers["cancel_session"] = refused("ConflictException", "The session is CANCELLED.", 409)

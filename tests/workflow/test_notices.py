@@ -121,7 +121,8 @@ def test_the_word_about_the_request_tells_what_approvers_need() -> None:
 def test_the_last_word_names_the_report() -> None:
     after = played("approved")
 
-    assert after.recovery["reportKey"] in after.messages[-1]["Message"]
+    folder = after.recovery["reportKey"].removesuffix("report.json")
+    assert f"{folder}report.html" in after.messages[-1]["Message"]
     assert f"airlift status {after.recovery['recoveryId']}" in after.messages[-1]["Message"]
 
 
