@@ -30,6 +30,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "It shows in the deployed stack: in a drill, in its logs and traces, or in `airlift ready`.": (
         "A drill's request is withdrawn by the",
         "The access of an ended recovery whose",
+        "ListBackupVaults may not show at once",
         "IAM knows aws:ResourceTag of a",
         "Deleting a restore-access vault",
         "All calls for one start (the point's",
