@@ -106,7 +106,7 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
                 return vault
             case "replace":
                 _note(work, f"{name} replaced, a vault of another recovery, as {_who_says(vault)}")
-                client("backup").delete_backup_vault(BackupVaultName=name)
+                _delete(name)
                 work.save(removedAt=stamp(now()))
             case "withdraw":
                 _withdraw_drills(work, vault)
@@ -173,10 +173,19 @@ def recovery_of(vault: dict[str, Any]) -> str:
     return str(tags.get(RECOVERY_TAG, ""))
 
 
+def _delete(name: str) -> None:
+    """DeleteBackupVault, also if another run of this step has been quicker."""
+    try:
+        client("backup").delete_backup_vault(BackupVaultName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+
+
 def _remove_failed(name: str) -> None:
     """DeleteBackupVault is permitted in FAILED and deletes no recovery points (logicallyairgappedvault.html)."""
     try:
-        client("backup").delete_backup_vault(BackupVaultName=name)
+        _delete(name)
     except ClientError as error:
         if is_transient(error):
             raise
