@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -38,7 +39,9 @@ def main() -> int:
 def _part(options: dict[str, Any]) -> list[Result]:
     command = [sys.executable, "-m", "tests.campaign.running", json.dumps(options)]
     found = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Powertools reads it once, when a handler's module is loaded.
+    environment = {**os.environ, "POWERTOOLS_METRICS_NAMESPACE": "Airlift"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout or ():
             found.append(Result(**json.loads(line)))
             if len(found) % 100 == 0:

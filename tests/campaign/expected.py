@@ -25,7 +25,7 @@ EXPECTED: Mapping[str, frozenset[Outcome]] = {
     "access denied until mended": _STOPPED,
     "stale: not there yet": _ALONE,
     "stale: not listed yet": _ALONE,
-    "stale: as it was before": _ALONE,
+    "stale: as it was before": _SEEN_TO,
     "write in conflict for a moment": _ALONE,
     "write in conflict for two minutes": _ALONE,
     "the same step twice at once": _ALONE,

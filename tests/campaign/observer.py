@@ -136,7 +136,8 @@ def _resources(story: Story, played: Played, log: list[Entry], wanted: set[str])
             yield f"{name}, restored by {who}, is gone"
         if who.startswith("drill-") and name in there:
             yield f"{name}, restored by {who}, is left"
-    stray = there - set(made)
+    prepared = {str(entry.call.params["Bucket"]) for entry in log if entry.call.operation == "CreateBucket"}
+    stray = there - set(made) - prepared
     if stray:
         yield f"nobody made {sorted(stray)}"
     vaults = story.sim.client("backup").list_backup_vaults(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT")

@@ -13,6 +13,7 @@ import traceback
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from local.simulation.world import Simulation
@@ -130,12 +131,12 @@ class Prepared:
 def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
     """Adds what only a look at the run without faults shows: which notices are missing, which came twice."""
     # A lost run of settle_restore goes to the dead letters, and the loop sends it again all the same.
-    # What is not allowed is to reach people by the alarm on the dead letters.
+    # A janitor that fails comes again, and what is not allowed is to reach people by the alarm on the dead letters.
     settles, denied = "settle" in case.place, case.kind.startswith("access denied")
     problems = [
         one
         for one in result.problems
-        if not (one.startswith("dead letter") and (denied or (settles and "SettleRestore" in one)))
+        if not (one.startswith("dead letter") and (denied or (settles and "Settle" in one) or "Janitor" in one))
     ]
     if result.outcome not in EXPECTED[case.kind]:
         problems.append(f"such a fault must not cost this much: {result.outcome}")
@@ -190,9 +191,11 @@ def campaign(
 def main() -> None:
     """One part of the campaign, a result a line in JSON on stdout."""
     options = json.loads(sys.argv[1])
-    for result in campaign(**options):
-        sys.stdout.write(json.dumps(asdict(result)) + "\n")
-        sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w") as results, Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # what handlers log
+        for result in campaign(**options):
+            results.write(json.dumps(asdict(result)) + "\n")
+            results.flush()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Base:
     """Titles of notices that depend on what happens first: a late stop stops nothing."""
 
 
-def prepare(sim: Simulation, base: Base, days: int = 1) -> Story:
+def prepare(sim: Simulation, base: Base, days: int = 2) -> Story:
     """Backups, plan and listeners, before anything happens."""
     story = Story(sim, votes=VOTES)
     listen(sim, CHAT)
@@ -117,10 +117,11 @@ def make_good(story: Story, base: Base, mend: Callable[[], bool]) -> Outcome:
         needed = "next trigger"
         finding(story) if base.mode == "real" else drill(story)
         to_rest(story)
-    for _ in range(6):
+    for hours in (0, 0, 1, 24, 24):  # what was refused, it tries again a day later
         if not left_open(story):
             break
         needed = "janitor"
+        story.sim.run(hours * HOUR)
         story.sim.tick()
         to_rest(story)
     assert not left_open(story), "the janitor does not bring it to its end"
