@@ -14,7 +14,7 @@ from airlift.report import message
 
 from airlift_cli import plan_commands
 from airlift_cli.plan_file import load
-from airlift_cli.problems import Exit, Problem, one_line
+from airlift_cli.problems import Exit, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,17 +66,13 @@ def report_of(stack: Stack, recovery: Record) -> Report:
 
 def write_anew(stack: Stack, recovery_id: str) -> Record:
     """Has the report of a recovery written as it stands; gives what `report_of` takes. Raises Problem if that fails."""
-    function, payload = stack["WriteReportFunctionName"], json.dumps({"recoveryId": recovery_id}).encode()
-    answer = stack.client("lambda").invoke(FunctionName=function, Payload=payload)
-    document: dict[str, Any] = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise Problem(
-            f"The report was not written: {one_line(document.get('errorMessage', document))}",
-            "give the same command again; the function's log says more.",
-            Exit.UNEXPECTED,
-            name=str(document.get("errorType", "ReportFailed")),
-        )
-    return document
+    return stack.invoke(
+        "WriteReportFunctionName",
+        {"recoveryId": recovery_id},
+        failed="The report was not written",
+        exit_code=Exit.UNEXPECTED,
+        name="ReportFailed",
+    )
 
 
 def card_of(stack: Stack, file: Path | None) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 (typer reads annotations at run time)
 from rich.text import Text
 
 from airlift_cli.app import command
-from airlift_cli.problems import Exit, Problem, one_line
+from airlift_cli.problems import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,16 +39,9 @@ def ready(ctx: typer.Context) -> Exit:
 
 def check(stack: Stack) -> dict[str, Any]:
     """The daily check's answer, made now. Raises Problem if the function fails."""
-    answer = stack.client("lambda").invoke(FunctionName=stack["DailyCheckFunctionName"], Payload=b"{}")
-    document: dict[str, Any] = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise Problem(
-            f"The check failed: {one_line(document.get('errorMessage', document))}",
-            "give the same command again; the function's log says more.",
-            Exit.NOT_RECOVERED,
-            name=str(document.get("errorType", "CheckFailed")),
-        )
-    return document
+    return stack.invoke(
+        "DailyCheckFunctionName", {}, failed="The check failed", exit_code=Exit.NOT_RECOVERED, name="CheckFailed"
+    )
 
 
 def lines(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from airlift_cli.problems import Exit, Problem
+from airlift_cli.problems import Exit, Problem, one_line
 
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -46,6 +47,24 @@ class Stack:
         """A boto3 client of `service`; `impatient` gives up after one short attempt."""
         config = _IMPATIENT if impatient else _CONFIG.merge(_OF_SERVICE.get(service, Config()))
         return _client(self.session, service, config)
+
+    def invoke(
+        self, output: str, payload: dict[str, Any], *, failed: str, exit_code: Exit, name: str
+    ) -> dict[str, Any]:
+        """The answer of the function that an output names. Raises Problem, beginning with `failed`, if it fails.
+
+        `name` is the problem's if the function's error has none.
+        """
+        answer = self.client("lambda").invoke(FunctionName=self[output], Payload=json.dumps(payload).encode())
+        document: dict[str, Any] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise Problem(
+                f"{failed}: {one_line(document.get('errorMessage', document))}",
+                "give the same command again; the function's log says more.",
+                exit_code,
+                name=str(document.get("errorType", name)),
+            )
+        return document
 
     def ledger_table(self, *, impatient: bool = False) -> Any:
         """The ledger's table as a boto3 resource; impatient, since a live view shows at once that it lost AWS."""

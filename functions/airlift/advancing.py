@@ -14,8 +14,7 @@ from airlift.arns import Arn
 from airlift.collecting import collect, finish
 from airlift.confirming import awaits_confirmation
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
-from airlift.holding import ready_to_start
-from airlift.isolation import isolated
+from airlift.holding import isolated, ready_to_start
 from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import is_ours, observe, restore_jobs, started_by_others

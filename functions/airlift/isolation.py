@@ -12,24 +12,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from airlift.aws import client
-from airlift.items import NOT_ISOLATED, hold
-from airlift.ledger import Conflict
 from airlift.restore import FAMILIES, family_of
-from airlift.runtime import NO_ANSWER, is_transient, logger
-from airlift.starting import target_of
-from airlift.timeline import entry
-from airlift.values import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from airlift.ledger import Record
     from airlift.plan import Plan
     from airlift.restore.base import Clients, Target
-    from airlift.vaults import VaultWork
 
 REASON = "openNetworkReason"
 """The option of the plan's targets with which restoring into an open network is meant, and why."""
@@ -109,50 +99,6 @@ def look(clients: Clients, places: Iterable[Places]) -> Network:
         {subnet: defaults[vpc] for subnet, vpc in vpcs.items() if vpc in defaults},
         subnet_groups,
     )
-
-
-def isolated(work: VaultWork, items: list[Record]) -> list[Record]:
-    """Those of the items about to be started that may be; holds those whose network is open without the plan's word.
-
-    What can't be looked at is no reason to hold anything: it is told once per execution.
-    """
-    targets = [(item, target_of(work, item)) for item in items if item["state"] == "waiting"]
-    places = {item["resourceArn"]: places_of(item["resourceType"], target) for item, target in targets}
-    try:
-        network = look(client, places.values())
-    except (ClientError, *NO_ANSWER) as error:
-        if is_transient(error):
-            raise
-        _not_looked_at(work, error)
-        return items
-    open_ = {
-        item["resourceArn"]: leak
-        for item, target in targets
-        if not target.options.get(REASON) and (leak := network.leaks(places[item["resourceArn"]]))
-    }
-    for item in items:
-        if item["resourceArn"] in open_ and work.seconds_left():
-            try:
-                hold(work, item, open_[item["resourceArn"]], NOT_ISOLATED, item["attempts"])
-            except Conflict:
-                logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
-    return [item for item in items if item["resourceArn"] not in open_]
-
-
-def _not_looked_at(work: VaultWork, error: Exception) -> None:
-    if work.vault.get("networkUnknownTo") != work.holder.execution_arn:
-        text = f"Warning: {unreadable(error)}"
-        work.ledger.write(
-            work.update(networkUnknownTo=work.holder.execution_arn),
-            entry(work.recovery_id, now(), "network", text, vault=work.vault_arn),
-            holder=work.holder,
-        )
-        work.vault["networkUnknownTo"] = work.holder.execution_arn
-
-
-def unreadable(error: Exception) -> str:
-    """The warning that the network can't be looked at."""
-    return f"whether the targets' network is isolated can't be checked ({error})"
 
 
 @dataclass(frozen=True)

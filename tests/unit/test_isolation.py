@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import isolation
-from airlift.isolation import Network, Opening, Places, isolated, look, open_targets, places_of
+from airlift.holding import isolated
+from airlift.isolation import Network, Opening, Places, look, open_targets, places_of
 from airlift.restore.base import Target
 
 from tests.unit.domain import RECOVERY_ID, an_item, refused, stored, texts
