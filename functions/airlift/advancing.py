@@ -61,13 +61,14 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     if awaits_confirmation(work):
         again = [item for item in now_.startable if item["state"] == "starting"]
         now_ = replace(now_, startable=again, stops=(), confirming=True)
+    tried = bool(now_.startable)
     now_ = replace(now_, startable=ready_to_start(work, isolated(work, now_.startable)))
     begun, left = _start(work, now_, jobs, cut)
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
     _note_stops(work, now_)
-    answer = _next(work, items, now_, begun, left)
+    answer = _next(work, items, now_, begun, left, tried=tried)
     _record(work, items, now_, answer)
     return answer
 
@@ -178,12 +179,15 @@ def _note_stops(work: VaultWork, now_: Turn) -> None:
         merge(work.vault, values)
 
 
-def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int) -> dict[str, Any]:
+def _next(
+    work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int, *, tried: bool
+) -> dict[str, Any]:
+    """When the next turn is due; `tried` is whether this one had anything to start, held back or not."""
     states = {item["state"] for item in items}
     flying = bool(states & IN_FLIGHT)
     if left:
         return {"next": "wait", "waitSeconds": 0 if begun else _SHORTEST}
-    if now_.startable and not flying and "waiting" in states:
+    if tried and not flying and "waiting" in states:
         return {"next": "wait", "waitSeconds": _SHORTEST}  # a wave has ended without a job; the next one's turn
     if not flying and now_.due_in is None and not now_.limited and not now_.paused:
         _operator_needed(work, items, now_)

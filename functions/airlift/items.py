@@ -23,6 +23,8 @@ NOT_ISOLATED = Cause(
     "openNetworkReason why it may be open, deploy the plan, and `airlift resume {recovery}` when it has ended.",
 )
 """Why what would not be restored into quarantine is held."""
+NOT_READY = {kind: f"{kind} not ready" for kind in ("place", "key", "name", "image")}
+"""Names of the causes why what lacks something around it is held, by the lack's kind."""
 OUTCOMES = frozenset({"validated", "restored", "failed", "skipped"})
 """An item in one of these is final once it no longer carries `open`."""
 

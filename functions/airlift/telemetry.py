@@ -54,7 +54,8 @@ def tell_outcomes(items: Iterable[Record]) -> None:
 def tell_turn(items: Iterable[Record], counts: Mapping[str, int], answer: Mapping[str, object]) -> None:
     """One turn of a vault's loop: its one line in the log, and how it stands. `counts` is of all its resources."""
     began = [parse_time(item["startedAt"]) for item in items if item["state"] == "running"]
-    oldest = (now() - min(began, default=now())) / timedelta(hours=1)
+    at = now()
+    oldest = (at - min(began, default=at)) / timedelta(hours=1)
     logger.info("Turn", extra={"resources": dict(counts), "oldest_job_hours": oldest, "next": dict(answer)})
     metrics.add_metric("OldestRunningJobHours", MetricUnit.NoUnit, oldest)
     count(ResourcesWaiting=counts["waiting"], RestoresRunning=counts["running"], ResourcesHeld=counts["held"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
-from airlift.items import IN_FLIGHT, LOST, NOT_ISOLATED
+from airlift.items import IN_FLIGHT, LOST, NOT_ISOLATED, NOT_READY
 from airlift.restore import family_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airlift.plan import Plan
     from airlift.restore.base import Family, Target
 
-_SAYS_NOTHING_OF_ITS_TYPE = (LOST.name, NOT_ISOLATED.name)
+_SAYS_NOTHING_OF_ITS_TYPE = frozenset((*NOT_READY.values(), LOST.name, NOT_ISOLATED.name))
 
 
 @dataclass(frozen=True)

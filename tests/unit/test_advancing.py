@@ -266,3 +266,24 @@ def test_several_waves_under_way_at_once_wait_and_are_let_pass_each_by_its_name(
     assert [stored(w, item)["state"] for item in items] == ["running", "waiting", "running"]
     vault = stored(w, w.vault)
     assert (vault["pausedWaves"], vault["passedWaves"]) == ({"b": stamp(NOW)}, ["c"])
+
+
+def test_a_wave_that_is_held_back_as_a_whole_does_not_keep_a_later_one_from_its_turn(
+    work: Make, backup: Service, services: Services
+) -> None:
+    open_group = {"GroupId": "sg-1", "GroupName": "quarantine", "VpcId": "vpc-1"} | {
+        "IpPermissionsEgress": [{"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    }
+    services.play(
+        "ec2",
+        describe_security_groups={"SecurityGroups": [open_group]},
+        describe_subnets={"Subnets": []},
+        describe_route_tables={"RouteTables": []},
+    )
+    waves = [{"name": "files", "match": [{"types": ["EFS"]}]}, {"name": "rest", "match": [{"types": ["DynamoDB"]}]}]
+    files, table = an_item("f", resourceType="EFS", waveName="files"), an_item("t", wave=1, waveName="rest")
+    w = work(files, table, waves=waves, targets={"types": {"EFS": {"securityGroupIds": ["sg-1"]}}})
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    assert [stored(w, item)["state"] for item in (files, table)] == ["held", "waiting"]
+    assert advance_restores(w)["next"] == "wait"
+    assert [stored(w, item)["state"] for item in (files, table)] == ["held", "running"]

@@ -223,8 +223,9 @@ def test_targets_that_are_refused_do_not_stop_the_others(monkeypatch: pytest.Mon
     assert names(taken(the_plan(), [volume, an_item("a")])) == ["v", "a"]
 
 
-def test_what_is_held_for_its_network_says_nothing_of_the_rest_of_its_type() -> None:
-    open_ = [held(f"h{n}", heldClass="network not isolated", heldFrom="waiting") for n in range(3)]
+@pytest.mark.parametrize("cause", ["network not isolated", "key not ready", "place not ready", "access lost"])
+def test_what_is_held_for_what_is_around_it_says_nothing_of_the_rest_of_its_type(cause: str) -> None:
+    open_ = [held(f"h{n}", heldClass=cause, heldFrom="waiting") for n in range(3)]
     assert names(taken(the_plan(), [*open_, an_item("w")])) == ["w"]
 
 
