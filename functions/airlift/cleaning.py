@@ -145,10 +145,10 @@ def _jobs(drill: Record) -> Jobs:
 def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
     """Deletes what the attempts of one resource made; recorded when nothing of it is left."""
     name = item["resourceArn"]
-    if why := why_not_yet(item, jobs):
+    made = made_by(item, jobs)
+    if why := why_not_yet(item, jobs, made):
         yield Left(name, why, _LONGEST)
         return
-    made = made_by(item, jobs)
     found = [(each, _delete(work, item, each, _nested(each, jobs))) for each in made]
     left = [Left(_named(item, m), f.doing, f.again_in_seconds) for m, f in found if not f.done]
     if made and not left and not _is_gone(work, item):

@@ -29,19 +29,18 @@ class Made:
     created: str
 
 
-def why_not_yet(item: Record, jobs: Jobs) -> str:
+def why_not_yet(item: Record, jobs: Jobs, made: list[Made]) -> str:
     """Why what this resource's attempts make is not all there yet; empty if nothing more can come.
 
-    A step that was under way when the drill ended may have gone on for as long as its function may run, and restore
-    jobs can't be cancelled.
+    `made` is what `made_by` gives for the item. A step that was under way when the drill ended may have gone on for as
+    long as its function may run, and restore jobs can't be cancelled.
     """
     if float(item.get("leaseUntil", 0)) > now().timestamp():
         return "its finishing steps may still be under way"
-    if item["state"] == "starting" and not _job_of(item, jobs):
-        if now() - parse_time(item["intentAt"]) < TURNS_UP_WITHIN:
-            return "its start may still turn up as a restore job"
-        return ""
-    for job_id in (attempt["jobId"] for attempt in _attempts(item, jobs) if attempt["jobId"]):
+    started = any(each.attempt == item["attempt"] and each.job_id for each in made)
+    if item["state"] == "starting" and not started and now() - parse_time(item["intentAt"]) < TURNS_UP_WITHIN:
+        return "its start may still turn up as a restore job"
+    for job_id in (each.job_id for each in made if each.job_id):
         if job_id in jobs and jobs[job_id]["Status"] in _UNDER_WAY:
             return f"restore job {job_id} runs; it can't be cancelled"
         if job_id not in jobs and item["state"] == "running" and job_id == item.get("jobId"):

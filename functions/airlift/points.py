@@ -117,18 +117,21 @@ class Judge:
         days = policy.maximum_age_days
         self._oldest = self._now - days * 86400 if days else 0.0
 
-    def __call__(self, point: ListedPoint) -> tuple[Candidate, str]:
-        """The point as a candidate, and why it is passed over; empty if it may be taken."""
+    def __call__(self, point: ListedPoint, known_scan: str = "") -> tuple[Candidate, str]:
+        """The point as a candidate, and why it is passed over; empty if it may be taken.
+
+        `known_scan` is what its own scans say; without it the list's aggregate counts.
+        """
         created = point["CreationDate"].timestamp()
         continuous = is_continuous(point["RecoveryPointArn"])
         moment, reason = self._within(point, created) if continuous else (created, "")
-        scan = _listed_scan(point) if self._policy.malware != "ignore" else ""
+        scan = (known_scan or _listed_scan(point)) if self._policy.malware != "ignore" else ""
         if scan != INFECTED and point.get("ResourceType") not in SCANNABLE:
             scan = ""
-        lifecycle = point.get("CalculatedLifecycle") or {}
-        ends = lifecycle.get("DeleteAt")
         # A continuous point that goes on has no end; what its retention drops is its oldest part.
-        lasting = ends is None or ends.timestamp() > self._expiring or (continuous and point["Status"] != "STOPPED")
+        goes_on = continuous and point.get("Status") != "STOPPED"
+        ends = None if goes_on else (point.get("CalculatedLifecycle") or {}).get("DeleteAt")
+        lasting = ends is None or ends.timestamp() > self._expiring
         candidate = Candidate(
             lasting,
             moment,
@@ -153,7 +156,7 @@ class Judge:
             return "older than the plan allows"
         if scan == INFECTED:
             return INFECTED
-        if scan == NOT_SCANNED and self._policy.malware == "require":
+        if scan not in ("", CLEAN) and self._policy.malware == "require":
             return "not scanned, or whose scan failed"
         return ""
 

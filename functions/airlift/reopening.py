@@ -95,7 +95,7 @@ def _points(work: VaultWork, item: Record, wish: Record) -> dict[str, Any]:
             why = found.why if found else "no point"
             raise InvalidInput(f"at or before {stamp(cut)} the vault shows {why}.", "give another time, or a point.")
         why = f"{found.why}, at or before {stamp(cut)}, as the operator wants"
-        return {"candidates": list(found.candidates), "candidate": 0, "chosenWhy": why}
+        return {"candidates": list(found.candidates), "candidate": 0, "chosenWhy": why, "notAfter": stamp(cut)}
     return {}
 
 
@@ -107,5 +107,7 @@ def _cut(work: VaultWork, wish: Record) -> datetime:
 
 def _reopened(item: Record) -> dict[str, Any]:
     """A next attempt, with what was made by the earlier ones kept in mind."""
-    attempts = attempted(item, item["state"].upper(), "restored again") if item.get("jobId") else item["attempts"]
+    attempts = item["attempts"]
+    if item.get("jobId") and all(known["attempt"] != item["attempt"] for known in attempts):
+        attempts = attempted(item, item["state"].upper(), "restored again")
     return fresh_attempt(item) | {"attempts": attempts, "countedFrom": len(attempts), "wanted": True}

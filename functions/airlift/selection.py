@@ -216,7 +216,7 @@ def _told(resource: _Resource, candidates: list[dict[str, Any]], *, skip: bool) 
     places = {record["arn"]: place for place, record in enumerate(candidates)}
     known = {record["arn"]: record for record in candidates}
     for moment, arn, reason in reversed(resource.newest):
-        why = f"passed over: {reason}" if reason else "usable, older than those kept to fall back on"
+        why = f"passed over: {reason}" if reason else "usable, but others are preferred to it"
         if arn in places:
             place = places[arn]
             words = ["taken" if place == 0 and not skip else f"kept to fall back on, number {place + 1}"]

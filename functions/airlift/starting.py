@@ -100,6 +100,9 @@ def _refused_start(work: VaultWork, item: Record, error: Exception) -> None:
             work.save(accessLost=True)
             hold(work, item, "access to the vault was lost before it was started", LOST, item["attempts"])
             return
+    if not item["candidates"]:  # they were looked up: no point was tried yet
+        hold(work, item, f"its points can't be read: {code}", cause_of(code, message), item["attempts"])
+        return
     failed(work, item, code, message)
 
 
@@ -207,6 +210,8 @@ def _point_metadata(work: VaultWork, point_arn: str) -> dict[str, str]:
         try:
             found = backup.get_restore_testing_inferred_metadata(**this).get("InferredMetadata", {})
         except ClientError as refused:
+            if is_transient(refused):
+                raise
             logger.info("No metadata of the point", extra={"error": refused.response["Error"]["Code"]})
             found = {}
     return {key: value for key, value in found.items() if value is not None}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airlift.items import change, told
 from airlift.points import AFTER_SIGN, INFECTED, moment_of, taken_at
-from airlift.values import now, stamp
+from airlift.values import now, parse_time, stamp
 from airlift.vault_points import is_passed_over, look_up, scan_before_restore
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def take_point(work: VaultWork, item: Record, cut_off: datetime) -> list[Change]
     looked_up = False
     while True:
         if index == len(candidates) and not looked_up:
-            candidates += _older(work, item, candidates, cut_off)
+            candidates += _others(work, item, candidates, cut_off)
             looked_up = True
         if index == len(candidates):
             _skip(work, item, passed)
@@ -52,20 +51,25 @@ def take_point(work: VaultWork, item: Record, cut_off: datetime) -> list[Change]
     return [told(work, item, "passed-over", f"{_in_words(passed)}; {moment_of(point):%Y-%m-%d %H:%M} UTC is taken")]
 
 
-def _older(work: VaultWork, item: Record, known: list[dict[str, Any]], cut_off: datetime) -> list[dict[str, Any]]:
-    """Older points than those kept when points were selected, if there may be any."""
+def _others(work: VaultWork, item: Record, known: list[dict[str, Any]], cut_off: datetime) -> list[dict[str, Any]]:
+    """Other points than those kept when points were selected, if there may be any.
+
+    They need not be older: those that were scanned, or whose retention does not end soon, are kept first.
+    """
     if known and len(known) < work.plan.points.candidates:
         return []
-    before = min([cut_off, *(moment_of(point) - timedelta(milliseconds=1) for point in known)])
-    found = look_up(work, item["resourceArn"], before)
-    arns = {point["arn"] for point in known}
-    return [point for point in found.candidates if point["arn"] not in arns] if found else []
+    if "notAfter" in item:
+        cut_off = min(cut_off, parse_time(item["notAfter"]))
+    found = look_up(work, item["resourceArn"], cut_off, but={point["arn"] for point in known})
+    return list(found.candidates) if found else []
 
 
 def _why(item: Record, point: dict[str, Any], passed: list[dict[str, str]], scan: str, *, moved: bool) -> str:
     if any(one["why"] != AFTER_SIGN for one in passed):
         return f"the newest usable after others were passed over: {_in_words(passed)}"
-    if passed or not item["candidates"]:
+    if not item["candidates"]:
+        return "the newest usable point as the vault shows it now"
+    if passed:
         return f"{_MOVED}; the newest usable point before it"
     if moved:
         return f"{_MOVED}; taken as of an earlier moment"

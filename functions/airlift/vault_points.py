@@ -14,7 +14,7 @@ from airlift.selection import Selection, chosen_why
 from airlift.values import now, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from datetime import datetime
 
     from airlift.selection import Selected
@@ -46,14 +46,14 @@ def nested_points(work: VaultWork, point_arn: str) -> list[dict[str, Any]]:
     ]
 
 
-def look_up(work: VaultWork, resource_arn: str, cut_off: datetime) -> Selected | None:
-    """The points of one resource as the vault shows them now, chosen anew; None if it shows none.
+def look_up(work: VaultWork, resource_arn: str, cut_off: datetime, but: Container[str] = ()) -> Selected | None:
+    """The points of one resource as the vault shows them now, chosen anew; None if it shows none but those in `but`.
 
-    No more than the plan's number of candidates is kept when points are selected: what is older is looked up.
+    No more than the plan's number of candidates is kept when points are selected: the others are looked up.
     """
     selection = Selection(work.plan, cut_off, now())
     for page in pages(work.vault["restoreAccessBackupVaultName"], ByResourceArn=resource_arn):
-        selection.add(page)
+        selection.add(point for point in page if point["RecoveryPointArn"] not in but)
     return next(selection.results(), None)
 
 
@@ -73,9 +73,8 @@ def chosen(work: VaultWork, resource_arn: str, point_arn: str, cut_off: datetime
         raise InvalidInput(f"point {point_arn} can't be read: {error.response['Error']['Code']}.", copy) from error
     if point.get("ResourceArn") != resource_arn:
         raise InvalidInput(f"point {point_arn} is one of {point.get('ResourceArn')}.", copy)
-    findings = ["MALWARE"] if own_scan(point) == INFECTED else []
-    judged = point | {"RecoveryPointArn": point_arn, "AggregatedScanResult": {"Findings": findings}}
-    candidate, warning = Judge(work.plan.points, cut_off, now())(judged)
+    judge = Judge(work.plan.points, cut_off, now())
+    candidate, warning = judge(point | {"RecoveryPointArn": point_arn}, own_scan(point))
     return candidate.record() | {"chosen": True}, chosen_why(warning)
 
 

@@ -8,8 +8,10 @@ import pytest
 from airlift.collecting import collect, finish
 from airlift.errors import ResourcesNotRestored
 from airlift.ledger import Conflict, Update, again_key, claim_key, keyed
+from airlift.points import own_scan
 from airlift.reopening import reopen_wanted_again
 from airlift.values import stamp
+from airlift.vault_points import chosen
 
 from tests.unit.domain import (
     NOW,
@@ -162,6 +164,14 @@ def test_a_resource_that_is_wanted_again_opens_as_a_new_attempt_and_is_counted_n
     assert stored(w, item)["attempt"] == 2
 
 
+def test_an_attempt_that_failed_is_kept_once_when_it_is_wanted_again(work: Make) -> None:
+    known = {"attempt": 1, "jobId": "job-1", "status": "FAILED"}
+    w = work(item := closed("orders", state="failed", attempts=[known]), a_wish())
+    reopen_wanted_again(w)
+    now = stored(w, item)
+    assert (now["attempt"], now["attempts"], now["countedFrom"]) == (2, [known], 1)
+
+
 def test_a_wish_waits_until_the_resource_has_an_outcome(work: Make) -> None:
     item = an_item(state="running", jobId="job-1")
     w = work(item, a_wish())
@@ -184,6 +194,23 @@ def test_the_point_that_the_operator_names_goes_first(work: Make, services: Serv
     assert now["state"] == "waiting"
     assert (now["attempts"], now["countedFrom"]) == ([], 0)
     assert aws.requests("describe_recovery_point")[0]["BackupVaultName"] == w.vault["restoreAccessBackupVaultName"]
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        ([{"ScanJobState": "COMPLETED"}], ""),
+        ([], ", ALTHOUGH IT IS NOT SCANNED, OR WHOSE SCAN FAILED"),
+        ([{"ScanJobState": "FAILED", "Findings": ["MALWARE"]}], ", ALTHOUGH IT IS WITH A MALWARE FINDING"),
+    ],
+)
+def test_a_named_points_own_scan_counts(work: Make, services: Services, results: Any, says: str) -> None:
+    arn = "arn:aws:ec2:ap-northeast-1:111122223333:volume/vol-1"
+    about = {"CreationDate": ago(days=9), "ResourceArn": arn, "ResourceType": "EBS", "Status": "COMPLETED"}
+    services.play("backup", describe_recovery_point=about | {"ScanResults": results})
+    point, why = chosen(work(points={"malware": "require"}), arn, point_arn("named"), ago(hours=1))
+    assert why == f"chosen by the operator{says}"
+    assert point["scan"] == own_scan({"ScanResults": results})
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,10 @@ def test_every_attempt_may_have_made_something_also_one_that_failed() -> None:
         (1, 1, "one", "arn:aws:dynamodb:::table/a-1"),
         (3, 0, "two", ""),
     ]
-    assert why_not_yet(item, jobs) == ""
+    assert why_not_yet(item, jobs, made) == ""
+
+
+FIRST = {"attempt": 1, "candidate": 0, "jobId": "j", "metadata": {"targetTableName": "a"}, "createdResourceArn": ""}
 
 
 @pytest.mark.parametrize(
@@ -159,13 +162,19 @@ def test_every_attempt_may_have_made_something_also_one_that_failed() -> None:
         ({"state": "settling", "jobId": "j", "leaseUntil": NOW.timestamp() + 9}, "COMPLETED", "finishing"),
         ({"state": "starting", "intentAt": stamp(ago(minutes=4))}, None, "may still turn up"),
         ({"state": "starting", "intentAt": stamp(ago(minutes=6))}, None, ""),
+        (
+            {"state": "starting", "intentAt": stamp(ago(minutes=6)), "attempt": 2, "attempts": [FIRST]},
+            "RUNNING",
+            "j runs",
+        ),
         ({"state": "waiting"}, None, ""),
     ],
 )
 @pytest.mark.usefixtures("stack")
 def test_what_may_still_come_is_waited_for(item: Any, status: str | None, why: str) -> None:
     jobs = {"j": {"Status": status}} if status else {}
-    found = why_not_yet(an_item(**{"metadata": {"targetTableName": "a"}, **item}), jobs)
+    item = an_item(**{"metadata": {"targetTableName": "a"}, **item})
+    found = why_not_yet(item, jobs, made_by(item, jobs))
     assert why in found
     assert bool(found) == bool(why)
 

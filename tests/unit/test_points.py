@@ -42,6 +42,7 @@ def judged(point: dict[str, Any], cut_off: datetime = CUT, **points: Any) -> tup
         ({"Lifecycle": {"DeleteAfterDays": 7}}, ago(days=6), ago(days=6)),
         # What goes on has no end: its retention drops only its oldest part.
         ({"CalculatedLifecycle": {"DeleteAt": NOW + timedelta(hours=1)}}, CUT, WHOLE),
+        ({"CalculatedLifecycle": {"DeleteAt": NOW - timedelta(hours=1)}}, CUT, WHOLE),
     ],
 )
 def test_a_continuous_point_is_taken_at_the_cut_off_or_the_end_of_its_window(

@@ -178,7 +178,7 @@ def test_the_newest_twenty_are_told_one_by_one_and_the_rest_by_number() -> None:
         "passed over: in status EXPIRED",
         "kept to fall back on, number 2",
     ]
-    assert result.looked[6]["why"] == "usable, older than those kept to fall back on"
+    assert result.looked[6]["why"] == "usable, but others are preferred to it"
     assert len(result.looked) == 20
     assert result.rest == {"in status EXPIRED": 10, "usable": 11}
 

@@ -302,6 +302,25 @@ def test_where_a_points_metadata_may_not_be_read_what_aws_infers_helps(work: Mak
     assert stored(w, item)["pointMetadata"] == {"engine": "aurora-mysql"}
 
 
+def test_when_aws_infers_no_metadata_for_now_the_step_is_tried_again(work: Make, services: Services) -> None:
+    unread = {"get_recovery_point_restore_metadata": refused("AccessDeniedException")}
+    backup(services, **unread, get_restore_testing_inferred_metadata=refused("ThrottlingException"))
+    item = an_item()
+    w = work(item)
+    with pytest.raises(ClientError, match="Throttling"):
+        start(w, item, {}, CUT)
+    assert stored(w, item)["state"] == "waiting"
+
+
+def test_a_resource_whose_points_can_not_be_looked_up_is_held(work: Make, services: Services) -> None:
+    backup(services, list_recovery_points_by_backup_vault=refused("AccessDeniedException"))
+    item = an_item(candidates=[])
+    start(w := work(item), item, {}, CUT)
+    now = stored(w, item)
+    assert (now["state"], now["heldClass"], now["attempts"]) == ("held", "permission", [])
+    assert now["reason"] == "its points can't be read: AccessDeniedException"
+
+
 def test_a_point_that_is_gone_moves_to_the_older_one_before_anything_is_started(work: Make, services: Services) -> None:
     gone = refused("ResourceNotFoundException", "Cannot find recovery point.")
     aws = backup(services, get_recovery_point_restore_metadata=gone)

@@ -125,6 +125,25 @@ def test_when_all_that_was_kept_lies_after_the_first_sign_older_ones_are_looked_
     assert "the first sign of compromise has moved" in now["chosenWhy"]
 
 
+def test_points_that_others_were_preferred_to_are_taken_although_they_are_newer(work: Make, services: Services) -> None:
+    backup(
+        services, [listed("new"), listed("newest", CreationDate=ago(minutes=50)), listed("old")], new=MARKED, old=MARKED
+    )
+    _, now = taken(work, volume(), points={"candidates": 2})
+    assert now["candidates"][now["candidate"]]["arn"] == point_arn("newest")
+
+
+@pytest.mark.parametrize(("item", "why"), [({"candidates": []}, "as the vault shows it now"), ({}, "passed over")])
+def test_what_is_looked_up_says_so_and_keeps_to_the_operators_time(
+    work: Make, services: Services, item: Any, why: str
+) -> None:
+    points = [listed("late", CreationDate=ago(hours=1)), listed("early")]
+    backup(services, points, new=MARKED, old=MARKED)
+    _, now = taken(work, volume(notAfter=stamp(ago(days=3)), **item), points={"candidates": 2})
+    assert now["candidates"][now["candidate"]]["arn"] == point_arn("early")
+    assert why in now["chosenWhy"]
+
+
 def test_with_no_point_left_the_resource_is_skipped_with_all_reasons(work: Make, services: Services) -> None:
     backup(services, new=MARKED, old=MARKED)
     _, now = taken(work, volume())
