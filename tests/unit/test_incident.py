@@ -215,6 +215,14 @@ def test_custom_action_sends_findings_of_one_account() -> None:
     assert (read.account, read.first_sign) == ("111122223333", datetime(2026, 10, 1, 0, 30, tzinfo=UTC))
     assert read.title.endswith("(and 1 of other accounts, which were left out)")
     assert decide(read, PLAN).allow == "request"
+    for further in (
+        earlier | {"Workflow": {"Status": "RESOLVED"}},
+        earlier | {"RecordState": "ARCHIVED"},
+        earlier | {"ProductArn": "malformed"},
+        earlier | {"ProductArn": "arn:aws:securityhub:ap-northeast-1:111122223333:product/111122223333/default"},
+    ):
+        told = read_event(with_(OTHERS[2], "detail/findings", [one, further]))
+        assert told == read_event(OTHERS[2])
     other = with_(event, "resources/0", "arn:aws:securityhub:ap-northeast-1:777788889999:action/custom/Other")
     with pytest.raises(TriggerNotAllowed, match="custom action Other"):
         decide(read_event(other), PLAN)

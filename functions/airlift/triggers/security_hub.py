@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -62,17 +63,29 @@ def imported(event: Event) -> Incident:
 
 
 def custom_action(event: Event) -> Incident:
-    """A person sends findings by a custom action. Those of the first one's account count, from the earliest sign."""
+    """A person sends findings by a custom action; the first one counts, from the earliest sign of its like.
+
+    Others of its account and product that could start something themselves may show an earlier sign, and no more: what
+    another product says may not be believed.
+    """
     incident = imported(event)
     name = required({"resources": first_of(event, "resources")}, "resources", _ACTION).rpartition("/")[2]
     findings = [one for one in at(event, "detail.findings") if isinstance(one, Mapping)]
-    same = [_asff(event, one) for one in findings if at(one, "AwsAccountId") == incident.account]
-    first = min(same, key=lambda one: (one.first_sign is None, one.first_sign))
+    same = [one for one in findings if at(one, "AwsAccountId") == incident.account]
+    alike = [one for one in _readable(event, same) if product_of(one.source_arn) == product_of(incident.source_arn)]
+    first = min([incident, *alike], key=lambda one: (one.first_sign is None, one.first_sign))
     left = len(findings) - len(same)
     title = incident.title + (f" (and {left} of other accounts, which were left out)" if left else "")
     return replace(
         incident, first_sign=first.first_sign, first_sign_from=first.first_sign_from, title=title, action=name
     )
+
+
+def _readable(event: Event, findings: Iterable[Mapping[str, Any]]) -> Iterator[Incident]:
+    """Those of the findings that are neither put away, nor samples, nor malformed."""
+    for finding in findings:
+        with suppress(InvalidInput, TriggerNotAllowed):
+            yield _asff(event, finding)
 
 
 def _asff(event: Event, finding: Mapping[str, Any]) -> Incident:
