@@ -179,9 +179,7 @@ def _note_stops(work: VaultWork, now_: Turn) -> None:
         merge(work.vault, values)
 
 
-def _next(
-    work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int, *, tried: bool
-) -> dict[str, Any]:
+def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int, *, tried: bool) -> dict[str, Any]:
     """When the next turn is due; `tried` is whether this one had anything to start, held back or not."""
     states = {item["state"] for item in items}
     flying = bool(states & IN_FLIGHT)

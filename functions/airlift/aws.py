@@ -43,6 +43,11 @@ def client(service: str, region: str | None = None) -> Any:
     return made
 
 
+def listed(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
+    """All that an operation lists in this member of its answer, over all pages. Raises botocore's errors."""
+    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]
+
+
 def client_as(role_arn: str, service: str, region: str) -> Any:
     """A client of `service` with the rights of a role, also of another account."""
     role = client("sts").assume_role(RoleArn=role_arn, RoleSessionName="airlift", DurationSeconds=900)["Credentials"]

@@ -28,6 +28,8 @@ SEVERITIES: tuple[Severity, ...] = ("blocks", "holds", "warning", "note")
 ACCOUNT = "recovery account"
 """Subject of what concerns everything that this stack would do."""
 ANY_TYPE = "all types"
+ISOLATION = "isolation"
+"""The check whose results nobody can override: the plan alone may allow an open network."""
 
 
 @dataclass(frozen=True)

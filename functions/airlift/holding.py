@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from airlift.aws import client
 from airlift.failures import Cause
 from airlift.isolation import REASON, look, places_of
-from airlift.items import NOT_ISOLATED, hold
+from airlift.items import NOT_ISOLATED, NOT_READY, hold
 from airlift.ledger import Conflict
 from airlift.runtime import NO_ANSWER, is_transient, logger
 from airlift.starting import target_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Targets = list[tuple[Record, Target]]
     Reasons = dict[str, tuple[str, Cause]]
     """Why a resource (by its ARN) is held, in words and by cause."""
+    Seen = tuple[Reasons, str]
+    """Beside it, what AWS said of what can't be looked at; empty if all was."""
 
 
 def ready_to_start(work: VaultWork, items: list[Record]) -> list[Record]:
@@ -42,27 +44,29 @@ def isolated(work: VaultWork, items: list[Record]) -> list[Record]:
     return _held_back(work, items, "network", _open, "whether the targets' network is isolated")
 
 
-def _lacking(targets: Targets) -> Reasons:
+def _lacking(targets: Targets) -> Seen:
     around = look_around(client, [(item["resourceType"], target) for item, target in targets])
-    return {
+    reasons = {
         item["resourceArn"]: (f"{lack.what} {lack.why}".rstrip("."), cause_of(lack))
         for item, target in targets
         if (lack := next(around.lacks(item["resourceType"], target), None))
     }
+    return reasons, "; ".join(around.unread.values())
 
 
-def _open(targets: Targets) -> Reasons:
+def _open(targets: Targets) -> Seen:
     places = {item["resourceArn"]: places_of(item["resourceType"], target) for item, target in targets}
     network = look(client, places.values())
-    return {
+    reasons = {
         item["resourceArn"]: (leak, NOT_ISOLATED)
         for item, target in targets
         if not target.options.get(REASON) and (leak := network.leaks(places[item["resourceArn"]]))
     }
+    return reasons, ""
 
 
 def _held_back(
-    work: VaultWork, items: list[Record], kind: str, reasons_of: Callable[[Targets], Reasons], unknown: str
+    work: VaultWork, items: list[Record], kind: str, reasons_of: Callable[[Targets], Seen], unknown: str
 ) -> list[Record]:
     """Holds those of the items that have a reason, gives the others; those that the turn has no time for are neither.
 
@@ -72,12 +76,13 @@ def _held_back(
     if not targets:
         return items
     try:
-        reasons = reasons_of(targets)
+        reasons, unread = reasons_of(targets)
     except (ClientError, *NO_ANSWER) as error:
         if is_transient(error):
             raise
-        _tell_once(work, kind, f"Warning: {unknown} can't be checked ({error})")
-        return items
+        reasons, unread = {}, str(error)
+    if unread:
+        _tell_once(work, kind, f"Warning: {unknown} can't be checked ({unread})")
     for item in items:
         if item["resourceArn"] in reasons and work.seconds_left():
             try:
@@ -91,7 +96,7 @@ def cause_of(lack: Lack) -> Cause:
     """Why an item that lacks something is held."""
     step = lack.remedy.rstrip(". ")
     text = f"{step}; then `airlift continue {{recovery}}`, or `airlift resume {{recovery}}` if the plan was changed"
-    return Cause("environment", f"{lack.kind} not ready", f"{text}.")
+    return Cause("environment", NOT_READY[lack.kind], f"{text}.")
 
 
 def _tell_once(work: VaultWork, kind: str, text: str) -> None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
-from airlift.aws import client
-from airlift.restore import FAMILIES, family_of
+from airlift.aws import client, listed
+from airlift.restore import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from airlift.plan import Plan
     from airlift.restore.base import Clients, Target
 
 REASON = "openNetworkReason"
@@ -83,15 +82,15 @@ def look(clients: Clients, places: Iterable[Places]) -> Network:
     if not any(one.ids or one.subnet_groups for one in named):
         return Network()
     ec2 = clients("ec2")
-    groups = _all(ec2, "describe_security_groups", "SecurityGroups")
-    vpcs = {one["SubnetId"]: one["VpcId"] for one in _all(ec2, "describe_subnets", "Subnets")}
-    tables = _all(ec2, "describe_route_tables", "RouteTables")
+    groups = listed(ec2, "describe_security_groups", "SecurityGroups")
+    vpcs = {one["SubnetId"]: one["VpcId"] for one in listed(ec2, "describe_subnets", "Subnets")}
+    tables = listed(ec2, "describe_route_tables", "RouteTables")
     subnet_groups = {}
     if any(one.subnet_groups for one in named):
-        listed = _all(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
+        found = listed(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
         subnet_groups = {
             one["DBSubnetGroupName"]: frozenset(subnet["SubnetIdentifier"] for subnet in one["Subnets"])
-            for one in listed
+            for one in found
         }
     defaults = {one["VpcId"]: one["GroupId"] for one in groups if one["GroupName"] == "default" and "VpcId" in one}
     return Network(
@@ -112,27 +111,18 @@ class Opening:
     """Why the plan allows it; empty if it does not."""
 
 
-def open_targets(plan: Plan, account: str, region: str) -> list[Opening]:
-    """What the plan's targets name that is open, for whoever reads before people vote.
+def open_targets(targets: Iterable[tuple[str, Target]]) -> list[Opening]:
+    """What these targets name that is open, for whoever reads before people vote; each comes with its resource type.
 
     Raises botocore's errors if the network can't be read.
     """
-    targets = [
-        (kind, plan.target(kind, arn, recovery_id="", account=account, region=region, attempt=1))
-        for arn in ("", *(entry.arn for entry in plan.targets.resources))
-        for family in FAMILIES
-        for kind in family.resource_types
-    ]
-    network = look(client, [places_of(*one) for one in targets])
+    named = list(targets)
+    network = look(client, [places_of(*one) for one in named])
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for kind, target in targets:
+    for kind, target in named:
         if leak := network.leaks(places_of(kind, target)):
             found.setdefault((leak, str(target.options.get(REASON) or "")), {})[kind] = None
     return [Opening(leak, tuple(kinds), reason) for (leak, reason), kinds in found.items()]
-
-
-def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
-    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]
 
 
 def _open_groups(groups: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

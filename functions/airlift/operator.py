@@ -61,7 +61,7 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
 
 
 def _overridden(ledger: Ledger, action: Action, why: str, at: datetime) -> str:
-    """Notes that what the readiness checks find keeps nothing back any more."""
+    """Notes that what the readiness checks find keeps nothing back any more, but for an open network."""
     text = f"Readiness is overridden: {why}."
     update = Update(recovery_key(action.recovery_id), {"overrideReadiness": why})
     ledger.write(update, entry(action.recovery_id, at, "override", text))

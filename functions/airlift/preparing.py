@@ -10,7 +10,7 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airlift.checking import Scene
+from airlift.checking import ISOLATION, Scene
 from airlift.errors import AirliftError
 from airlift.ledger import Holder, Ledger, Put, Record, Update, again_key, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
@@ -98,7 +98,8 @@ def _entries(recovery_id: str, texts: Iterable[str], vault: str = "") -> list[Pu
 
 def _told(result: Result, override: str) -> str:
     about = f" ({result.subject})" if result.severity == "holds" else ""
-    overridden = f" Overridden: {override}." if override and result.severity != "warning" else ""
+    may_be = result.severity != "warning" and result.check != ISOLATION
+    overridden = f" Overridden: {override}." if override and may_be else ""
     return f"{_WORDS[result.severity]}{about}: {result}{overridden}"
 
 

@@ -14,7 +14,7 @@ from airlift import forwarding
 from airlift import readiness_access as access
 from airlift import readiness_account as account
 from airlift import readiness_targets as targets
-from airlift.checking import ACCOUNT, SEVERITIES, Check, Result, Scene, VaultCheck, unchecked
+from airlift.checking import ACCOUNT, ISOLATION, SEVERITIES, Check, Result, Scene, VaultCheck, unchecked
 from airlift.values import now
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("restore rights", targets.starter),
     Check("service-linked roles", targets.service_role),
     Check("target places", targets.targets),
-    Check("isolation", targets.isolation),
+    Check(ISOLATION, targets.isolation),
     Check("target keys", targets.keys),
     Check("service opt-in", targets.opt_in),
     Check("quotas", account.lambda_concurrency),

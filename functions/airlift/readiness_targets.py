@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from airlift.arns import Arn
 from airlift.aws import client
-from airlift.checking import ACCOUNT, ANY_TYPE, Result
+from airlift.checking import ACCOUNT, ANY_TYPE, ISOLATION, Result
 from airlift.isolation import open_targets
 from airlift.items import NOT_ISOLATED
 from airlift.readiness_access import refused
@@ -80,16 +80,16 @@ def service_role(_scene: Scene) -> Iterator[Result]:
 
 def isolation(scene: Scene) -> Iterator[Result]:
     """Targets that are not isolated: what would be restored there is held, the rest goes on."""
-    for opening in open_targets(scene.plan, scene.account, scene.region):
+    for opening in open_targets(scene.targets):
         what = f"{opening.leak[:1].upper()}{opening.leak[1:]}."
         kinds = ", ".join(opening.kinds)
         if opening.reason:
             why = f"The plan allows it: {opening.reason}."
-            yield Result("isolation", "note", kinds, what, why, "close it when it is no longer needed.")
+            yield Result(ISOLATION, "note", kinds, what, why, "close it when it is no longer needed.")
         else:
             why = f"What is restored there is held back ({NOT_ISOLATED.name})."
             remedy = "close the network, name another one in the plan's targets, or give openNetworkReason there."
-            yield Result("isolation", "holds", kinds, what, why, remedy)
+            yield Result(ISOLATION, "holds", kinds, what, why, remedy)
 
 
 def targets(scene: Scene) -> Iterator[Result]:
@@ -103,6 +103,10 @@ def targets(scene: Scene) -> Iterator[Result]:
                 kinds.append(kind)
     for (name, what, why, remedy), kinds in found.items():
         yield Result(_NAMES[name], "holds", ", ".join(kinds), what, why, remedy)
+    for key, told in around.unread.items():
+        why = "If it can't be used either, what would be encrypted with it can't be restored."
+        remedy = "let the key's policy and the role of the function CheckReadiness allow kms:DescribeKey."
+        yield Result(_NAMES["key"], "warning", key, f"Key {key} can't be looked at: {told}.", why, remedy)
 
 
 _NAMES = {"place": "target places", "key": "target keys", "name": "target names", "image": "Allowed AMIs"}

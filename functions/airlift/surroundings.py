@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from airlift.aws import listed
 from airlift.isolation import places_of
 from airlift.restore import family_of
+from airlift.runtime import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,6 +61,8 @@ class Surroundings:
     subnet_groups: frozenset[str] = frozenset()
     keys: Mapping[str, str] = field(default_factory=dict)
     """In words what is wrong with a key, by the key as the plan names it; empty for a good one."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """What AWS said of keys that can't be looked at, by the key; whether they are good is not known."""
     taken: frozenset[str] = frozenset()
     """Names that the plan fixes and something has already."""
     images: str = ""
@@ -143,15 +147,15 @@ def _find_keys(value: Any, found: set[str]) -> None:
 def look_around(clients: Clients, targets: Iterable[tuple[str, Target]]) -> Surroundings:
     """Reads what these targets name, with a constant number of calls and one for each key; nothing if they name none.
 
-    Raises botocore's errors if something can't be read.
+    Raises botocore's errors if something else than a key can't be read, or may be readable a little later.
     """
     named = list(targets)
     places = [places_of(*one) for one in named]
     read: dict[str, Any] = {}
     if any(one.ids for one in places):
         ec2 = clients("ec2")
-        subnets = _all(ec2, "describe_subnets", "Subnets")
-        groups = _all(ec2, "describe_security_groups", "SecurityGroups")
+        subnets = listed(ec2, "describe_subnets", "Subnets")
+        groups = listed(ec2, "describe_security_groups", "SecurityGroups")
         read["vpcs"] = {one["SubnetId"]: one["VpcId"] for one in subnets} | {
             one["GroupId"]: one.get("VpcId", "no VPC") for one in groups
         }
@@ -160,11 +164,10 @@ def look_around(clients: Clients, targets: Iterable[tuple[str, Target]]) -> Surr
         zones = clients("ec2").describe_availability_zones()["AvailabilityZones"]
         read["all_zones"] = frozenset(one["ZoneName"] for one in zones)
     if any(one.subnet_groups for one in places):
-        listed = _all(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
-        read["subnet_groups"] = frozenset(one["DBSubnetGroupName"] for one in listed)
-    keys = sorted({key for one in named for key in keys_of(*one)})
-    if keys:
-        read["keys"] = {key: _wrong_with(clients("kms"), key) for key in keys}
+        found = listed(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
+        read["subnet_groups"] = frozenset(one["DBSubnetGroupName"] for one in found)
+    if keys := sorted({key for one in named for key in keys_of(*one)}):
+        read["keys"], read["unread"] = _looked_at(clients("kms"), keys)
     fixed = sorted({one for _, target in named for one in names_of(target)})
     read["taken"] = frozenset(name for key, name in fixed if _is_taken(clients, key, name))
     if any(kind in LAUNCHED for kind, _ in named):
@@ -183,14 +186,22 @@ def _is_taken(clients: Clients, key: str, name: str) -> bool:
     return True
 
 
-def _wrong_with(kms: Any, key: str) -> str:
-    try:
-        described = kms.describe_key(KeyId=key)["KeyMetadata"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING_KEY:
-            return "it does not exist"
-        raise
-    return "" if described["KeyState"] == "Enabled" else f"it is {described['KeyState']}"
+def _looked_at(kms: Any, keys: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What is wrong with each key, and what AWS said of those that can't be read."""
+    wrong, unread = {}, {}
+    for key in keys:
+        try:
+            state = kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            if error.response["Error"]["Code"] in _MISSING_KEY:
+                wrong[key] = "it does not exist"
+            else:
+                unread[key] = str(error)
+        else:
+            wrong[key] = "" if state == "Enabled" else f"it is {state}"
+    return wrong, unread
 
 
 def _images(ec2: Any) -> str:
@@ -200,7 +211,3 @@ def _images(ec2: Any) -> str:
     if settings.get("State", "disabled") != "enabled" or BACKUP_VAULT_IMAGES in providers:
         return ""
     return f"EC2's Allowed AMIs are on and leave out the provider {BACKUP_VAULT_IMAGES}."
-
-
-def _all(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
-    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import isolation
+from airlift.checking import Scene
 from airlift.holding import isolated
 from airlift.isolation import Network, Opening, Places, look, open_targets, places_of
 from airlift.restore.base import Target
@@ -172,14 +173,15 @@ def test_before_anybody_votes_the_open_targets_are_named_with_the_types_they_con
     work: Make, services: Services
 ) -> None:
     ec2(services, [*OPEN, a_group(group_id="sg-2")])
-    plan = work(
+    w = work(
         targets={
             "types": {"EFS": {"securityGroupIds": ["sg-1"], "openNetworkReason": "patched from outside"}},
             "resources": [{"arn": "arn:aws:elasticfilesystem:*/fs-1", "openNetworkReason": None}],
         }
-    ).plan
+    )
+    targets_of = Scene(w.plan, w.ledger, ()).targets
     leak = "security group sg-1 lets traffic out to 0.0.0.0/0"
-    assert open_targets(plan, "444455556666", "ap-northeast-1") == [
+    assert open_targets(targets_of) == [
         Opening(leak, ("EFS",), "patched from outside"),
         Opening(leak, ("EFS",), ""),
     ]

@@ -265,3 +265,28 @@ def test_what_does_not_block_is_told_alone_and_keeps_nobody_from_asking(
 def test_an_operator_overrides_what_blocks_with_a_reason(work: Make, services: Services) -> None:
     stands(services, decision="explicitDeny")
     assert checked(work(accounts=ACCOUNTS, recovery={"overrideReadiness": "the simulator is wrong"})) == [VAULT]
+
+
+def test_an_open_network_is_not_told_as_overridden_as_it_can_not_be(work: Make, services: Services) -> None:
+    stands(services, groups={"SecurityGroups": [OPEN_GROUP]}, role=None)
+    w = work(accounts=ACCOUNTS, targets=EFS_PLAN, recovery={"overrideReadiness": "all is mended"})
+    assert checked(w) == [VAULT]
+    told = {text.partition(":")[0]: "Overridden: all is mended." in text for text in texts(w.ledger)}
+    assert told == {"Held back (EFS)": False, "Held back (all types)": True}
+
+
+def test_a_key_that_can_not_be_read_hides_nothing_else(work: Make, services: Services) -> None:
+    stands(services, groups=NO_NETWORK)
+    secret, gone = (f"arn:aws:kms:ap-northeast-1:444455556666:key/{n}" for n in "12")
+    services.play(
+        "kms",
+        describe_key=lambda KeyId: refused("AccessDeniedException" if KeyId == secret else "NotFoundException"),  # noqa: N803
+    )
+    keys = {"types": {"DynamoDB": {"kmsKeyId": secret}, "S3": {"kmsKeyId": gone}} | EFS_PLAN["types"]}
+    w = work(accounts=ACCOUNTS, targets=keys)
+    assert checked(w) == [VAULT]
+    told = [text.partition(" Next step: ")[0] for text in texts(w.ledger)]
+    assert [text.partition(" (An ")[0] for text in told if secret in text] == [told[-1]]
+    assert told[-1].startswith(f"Warning: Key {secret} can't be looked at: ")
+    assert any(text.startswith("Held back (EFS): sg-1 can't be found") for text in told)
+    assert any(text.startswith(f"Held back (S3): Key {gone}: it does not exist") for text in told)
