@@ -75,6 +75,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "EKS: CopySourceTagsToRestoredResource",
         "EKS: the nested point of the",
         "EKS: what nestedRestoreJobs does not",
+        "EKS: one volume that an air-gapped",
     ),
     "It takes days, or a moment that has to be waited for.": (
         "The request is carried out with the",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.local.network import Network, key
 from tests.local.refusals import refused
-from tests.local.story import OWNER, RECOVERY, REGION, client
+from tests.local.story import LAG, OWNER, RECOVERY, REGION, client
 
 if TYPE_CHECKING:
     from tests.local.story import Story
@@ -290,3 +290,28 @@ def test_a_cluster_without_volumes_is_composite_as_well_and_copies_take_nested_p
     assert state["ParentRecoveryPointArn"] == parent["RecoveryPointArn"] != plain["RecoveryPointArn"]
     with refused("ResourceNotFoundException"):
         story.protect(f"arn:aws:eks:{REGION}:{OWNER}:cluster/absent")
+
+
+def test_an_air_gapped_vault_takes_no_cluster_with_a_volume_under_the_aws_managed_key(story: Story) -> None:
+    story.prepare()
+    made = client("ec2", OWNER).create_volume(AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True)
+    volume = f"arn:aws:ec2:{REGION}:{OWNER}:volume/{made['VolumeId']}"
+    backup, arn = story.backup(OWNER), cluster(OWNER, "shop")
+    story.world.doors.write_files(OWNER, REGION, "shop", {"persistentvolumes/data": volume.encode()})
+    asked = {"ResourceArn": arn, "IamRoleArn": story.role(OWNER), "Lifecycle": {"DeleteAfterDays": 14}}
+    plain = backup.start_backup_job(BackupVaultName="plain", **asked)
+    direct = backup.start_backup_job(BackupVaultName="plain", LogicallyAirGappedBackupVaultArn=LAG, **asked)
+    story.wait(61)
+    copy = backup.start_copy_job(
+        SourceBackupVaultName="plain",
+        RecoveryPointArn=plain["RecoveryPointArn"],
+        DestinationBackupVaultArn=LAG,
+        IamRoleArn=asked["IamRoleArn"],
+        Lifecycle=asked["Lifecycle"],
+    )
+    story.wait(61)
+    ended = [backup.describe_backup_job(BackupJobId=one["BackupJobId"]) for one in (plain, direct)]
+    ended += [backup.describe_copy_job(CopyJobId=copy["CopyJobId"])["CopyJob"]]
+    assert [job["State"] for job in ended] == ["COMPLETED", "FAILED", "FAILED"]
+    assert all("AWS managed key" in job["StatusMessage"] for job in ended[1:])
+    assert backup.list_recovery_points_by_backup_vault(BackupVaultName="lag")["RecoveryPoints"] == []

@@ -141,6 +141,15 @@ def test_iam_refuses_to_delete_what_a_real_recovery_restored_even_if_the_code_wa
             "elasticfilesystem:DeleteFileSystem",
             "backup:DeleteBackupVault",
         }
+        # What comes after the first refusals would be refused as well.
+        (table,), (bucket,) = made["tables"], made["buckets"]
+        never = {
+            "dynamodb:DeleteTable": sim.client("dynamodb").describe_table(TableName=table)["Table"]["TableArn"],
+            "s3:DeleteBucket": f"arn:aws:s3:::{bucket}",
+            "s3:DeleteObjectVersion": f"arn:aws:s3:::{bucket}/key",
+        }
+        for action, arn in never.items():
+            assert not sim.permissions.authorize(function.role_arn, action, arn), action
 
 
 def test_a_clean_up_that_is_lost_after_any_of_its_effects_goes_on() -> None:

@@ -36,6 +36,7 @@ def backed_up(parent: Point, members: Mapping[str, tuple[str, Snapshot]], new_ar
             content=copy.content,
             size=copy.size,
             member=arn,
+            barred=copy.barred,
         )
         for arn, (kind, copy) in members.items()
     ]

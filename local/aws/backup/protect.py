@@ -170,12 +170,14 @@ class Protect:
     def _begin(self, job: Job, kind: str) -> None:
         self._notify(job, kind)
         days, vault = job.point.delete_after_days, job.vault
+        # What is nested is in the vault as well: one point that it does not take fails the whole job (inferred).
+        barred = next((one.barred for one in (job.point, *job.nested) if one.barred), None)
         if vault.kind == AIR_GAPPED and not (
             days is not None and (vault.min_days or 0) <= days <= (vault.max_days or 0)
         ):
             job.message = f"Retention of {days} days is outside {vault.min_days} to {vault.max_days} of the vault."
-        elif vault.kind == AIR_GAPPED and job.point.barred:
-            job.message = job.point.barred
+        elif vault.kind == AIR_GAPPED and barred:
+            job.message = barred
         else:
             vault.points |= {point.arn: point for point in (job.point, *job.nested)}
         self._state.context.after(job.ends - job.created, lambda: self._end(job, kind))
