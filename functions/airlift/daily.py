@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.arns import Arn
-from airlift.aws import client
 from airlift.card import Deployed, card
 from airlift.checking import ACCOUNT, SEVERITIES, Result
 from airlift.errors import AirliftError
+from airlift.keeping import put
 from airlift.pages import render
 from airlift.plan_store import newest_plan
 from airlift.readiness import check
@@ -25,6 +26,8 @@ from airlift.values import now, stamp
 from airlift.vault_points import pages
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airlift.ledger import Ledger
     from airlift.plan import Plan
     from airlift.selection import Selected
@@ -36,6 +39,8 @@ CARD = "readiness/card.html"
 _HTML = "text/html; charset=utf-8"
 _SHOWN = 500
 """Resources of a vault that are listed one by one; an answer of Lambda may hold 6 MB."""
+_READING = timedelta(seconds=120)
+"""Since the check began, for all open vaults together; the function has 300 s, and page and metrics are yet to come."""
 
 
 def check_now(ledger: Ledger) -> dict[str, Any]:
@@ -44,6 +49,7 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
     `{"checkedAt", "plan", "ready", "counts": {severity: number}, "results": [Result.document()],
     "vaults": [what would be restored now, of each vault that is open], "page"}`.
     """
+    until = now() + _READING
     bucket = setting("EVIDENCE_BUCKET")
     region = Arn.parse(setting("RECOVERY_STATE_MACHINE_ARN")).region
     found: list[Result] = []
@@ -60,10 +66,10 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
             remedy = "look at AppConfig, and deploy the plan with `airlift plan deploy`."
             found.append(Result("plan", "warning", ACCOUNT, plan.warning, "A newer plan would not count.", remedy))
         found += check(plan.plan, ledger, region)
-        vaults = _open_vaults(plan.plan, region)
+        vaults = open_vaults(plan.plan, region, until)
         deployed = Deployed(setting("RECOVERY_STATE_MACHINE_ARN"), setting("RESTORE_ROLE_ARN"))
         tell_drills(ledger, plan.plan, region)
-        _put(bucket, CARD, card(plan.plan, deployed, at=now(), version=version), _HTML)
+        put(bucket, CARD, card(plan.plan, deployed, at=now(), version=version).encode(), _HTML)
     counts = Counter(result.severity for result in found)
     blockers = counts["blocks"] + counts["holds"]
     report = {
@@ -75,42 +81,45 @@ def check_now(ledger: Ledger) -> dict[str, Any]:
         "vaults": vaults,
         "page": f"s3://{bucket}/{PAGE}",
     }
-    _put(bucket, DATA, json.dumps(report, ensure_ascii=False, indent=1), "application/json")
-    _put(bucket, PAGE, render("readiness.html", report=report), _HTML)
+    put(bucket, DATA, json.dumps(report, ensure_ascii=False, indent=1).encode(), "application/json")
+    put(bucket, PAGE, render("readiness.html", report=report).encode(), _HTML)
     metrics.add_metric("ReadinessBlockers", MetricUnit.Count, blockers)
     metrics.add_metric("ReadinessWarnings", MetricUnit.Count, counts["warning"])
     return report
 
 
-def _put(bucket: str, key: str, text: str, kind: str) -> None:
-    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=kind, ChecksumAlgorithm="SHA256")
+def open_vaults(plan: Plan, region: str, until: datetime) -> list[dict[str, Any]]:
+    """What would be restored if the newest points were wanted now, of each source vault that is readable here.
 
-
-def _open_vaults(plan: Plan, region: str) -> list[dict[str, Any]]:
-    """What would be restored if the newest points were wanted now, of each source vault that is readable here."""
+    What is not read `until` then is missing: its vault is not `complete`.
+    """
     sources = {vault.arn for account in plan.accounts for vault in account.vaults if vault.region == region}
     shown = []
     try:
         for found in all_access_vaults():
             source = found.get("SourceBackupVaultArn", "")
             if source in sources and found["VaultState"] == "AVAILABLE":
-                shown.append({"sourceBackupVaultArn": source, **_would_be_restored(plan, found["BackupVaultName"])})
+                would_be = _would_be_restored(plan, found["BackupVaultName"], until)
+                shown.append({"sourceBackupVaultArn": source, **would_be})
     except (ClientError, BotoCoreError) as error:  # the checks have told that it can't be read
         logger.warning("Points not read", extra={"reason": str(error)})
     return shown
 
 
-def _would_be_restored(plan: Plan, vault_name: str) -> dict[str, Any]:
+def _would_be_restored(plan: Plan, vault_name: str, until: datetime) -> dict[str, Any]:
     moment = now()
     selection = Selection(plan, moment, moment)
+    cut = False
     for page in pages(vault_name):
+        if cut := now() > until:
+            break
         selection.add(page)
     selected = list(selection.results())
     return {
         "restoreAccessBackupVaultName": vault_name,
         "types": dict(sorted(Counter(one.resource_type for one in selected if not one.skip).items())),
         "leftOut": sum(one.skip for one in selected),
-        "complete": selection.complete and len(selected) <= _SHOWN,
+        "complete": not cut and selection.complete and len(selected) <= _SHOWN,
         "resources": [_resource(plan, one) for one in selected[:_SHOWN]],
     }
 

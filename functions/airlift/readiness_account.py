@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airlift.arns import Arn
 from airlift.aws import client
 from airlift.checking import ACCOUNT, Result
-from airlift.ledger import listing_key, recovery_key
+from airlift.history import days_since_drill, last_good_drill
+from airlift.remembering import records
 from airlift.runtime import setting
-from airlift.values import now, parse_time
+from airlift.values import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -123,25 +123,16 @@ def last_drill(scene: Scene) -> Iterator[Result]:
     for account in scene.plan.accounts:
         if not region.intersection(account.vault_arns):
             continue
-        at = _last_good_drill(scene, account.id)
-        if at is not None and now() - parse_time(at) <= timedelta(days=days):
+        known = records(scene.ledger, account.id)
+        if days_since_drill(known, account.id, now()) <= days:
             continue
+        at = last_good_drill(known, account.id)
         what = f"The last drill of account {account.id} that recovered everything " + (
             f"was on {at[:10]}, more than {days} days ago." if at else "is not known: there was none."
         )
         why = "What nobody has tried does not work: people, shares, keys and quotas change."
         remedy = f'`airlift start --drill --account {account.id} --reason "drill"`.'
         yield Result("drills", "warning", account.id, what, why, remedy)
-
-
-def _last_good_drill(scene: Scene, account: str) -> str | None:
-    pk, _ = listing_key("")
-    for listed in scene.ledger.query(pk, "drill-", newest_first=True):
-        if listed["account"] == account:
-            drill = scene.ledger.get(recovery_key(listed["recoveryId"])) or {}
-            if drill.get("outcome") == "Recovered":
-                return str(drill["endedAt"])
-    return None
 
 
 def plan_notes(scene: Scene) -> Iterable[Result]:

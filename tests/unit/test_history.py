@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import aws
+from airlift.checking import Scene
 from airlift.history import NEVER_DRILLED_DAYS, changed, comparable, days_since_drill, estimate, facts
 from airlift.history_page import Trend, page, trends
+from airlift.readiness_account import last_drill
 from airlift.remembering import PAGE, records, remembered, tell_drills, write_history
 from airlift.values import stamp
 
@@ -215,14 +217,19 @@ def test_the_day_counts_and_the_page_shows_every_account(
 ) -> None:
     told: dict[str, float] = {}
     monkeypatch.setattr("airlift.remembering.count", lambda **numbers: told.update(numbers))
-    tell_drills(ledger, a_plan(), REGION)
+    plan = a_plan()
+    scene = Scene(plan, ledger, plan.accounts[0].vaults)
+    tell_drills(ledger, plan, REGION)
     assert told == {"DaysSinceSuccessfulDrill": NEVER_DRILLED_DAYS, "DrillsOverdue": 1}
+    assert ["there was none" in one.what for one in last_drill(scene)] == [True]
     given(*({"pk": "HISTORY", "sk": f"{ACCOUNT}#{one['createdAt']}"} | one for one in [past(100, 5, 5)]))
     tell_drills(ledger, a_plan(), REGION)
     assert told == {"DaysSinceSuccessfulDrill": 99, "DrillsOverdue": 1}
+    assert ["was on 2026-08-16, more than" in one.what for one in last_drill(scene)] == [True]
     given(*({"pk": "HISTORY", "sk": f"{ACCOUNT}#{one['createdAt']}"} | one for one in [past(3, 5, 5)]))
     tell_drills(ledger, a_plan(), REGION)
     assert told == {"DaysSinceSuccessfulDrill": 2, "DrillsOverdue": 0}
+    assert list(last_drill(scene)) == []
     write_history(ledger)
     body = aws.client("s3").get_object(Bucket=WORKING_BUCKET, Key=PAGE)["Body"].read().decode()
     assert "drill-100" in body
