@@ -240,6 +240,16 @@ def test_of_a_cluster_kept_ready_only_the_storage_is_deleted(clients: Clients) -
     assert clients("ec2").describe_volumes()["Volumes"] == clients("s3").list_buckets()["Buckets"] == []
 
 
+@pytest.mark.parametrize("jobs", [(), (child(FILES, "FAILED"),)])
+def test_a_bucket_that_was_made_for_a_job_that_named_nothing_is_deleted(clients: Clients, jobs: Any) -> None:
+    make_cluster(clients, "spare")
+    job = restored(FAMILY, COMPOSITE, a_target(clusterName="spare", **ZONES), "")
+    FAMILY.prepare(clients, COMPOSITE, job.target, job.metadata)
+    assert clients("s3").list_buckets()["Buckets"]
+    assert FAMILY.delete(Jobs(clients, *jobs), replace(job, job_id="job-1" if jobs else "")).done
+    assert clients("s3").list_buckets()["Buckets"] == []
+
+
 def test_fargate_profiles_go_one_after_the_other() -> None:
     def profile(name: str, status: str) -> tuple[str, Any]:
         return "describe_fargate_profile", {"fargateProfile": {"fargateProfileName": name, "status": status}}

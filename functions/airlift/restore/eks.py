@@ -22,7 +22,7 @@ from airlift.names import derived_name
 from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, present, resource_id, verdict
 from airlift.restore.eks_cluster import delete_cluster, described, unready_nodes
-from airlift.restore.eks_storage import children, made_by, nested_jobs, prepare_nested
+from airlift.restore.eks_storage import children, made_by, nested_jobs, prepare_nested, prepared
 from airlift.restore.nested import objects
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ class Eks(Family):
             deleting = delete_cluster(clients("eks"), name)
             if deleting:
                 return Finishing(False, AGAIN_IN_SECONDS, deleting)
-        for family, child in made_by(children(clients, restored), restored):
+        jobs = children(clients, restored)
+        for family, child in (*made_by(jobs, restored), *prepared(jobs, restored)):
             finishing = family.delete(clients, child)
             if not finishing.done:
                 return finishing

@@ -102,6 +102,18 @@ def made_by(jobs: Sequence[Child], restored: Restored) -> Iterator[tuple[Family,
         )
 
 
+def prepared(jobs: Sequence[Child], restored: Restored) -> Iterator[tuple[Family, Restored]]:
+    """What `prepare_nested` may have made for nested points whose jobs named nothing, or never came to be."""
+    made = {job.point.arn for job in jobs if job.created_resource_arn}
+    sent = _sent(restored.metadata.get("nestedRestoreJobs", "{}"))
+    for point in restored.point.nested:
+        if point.arn in sent and point.arn not in made and point.resource_type in _FAMILIES:
+            yield (
+                _FAMILIES[point.resource_type],
+                Restored(point, _inside(restored.target), sent[point.arn], created_resource_arn=""),
+            )
+
+
 def _inside(target: Target) -> Target:
     """The metadata that the plan gives is the cluster's; the options serve what lies in it."""
     return replace(target, metadata={})
