@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airlift import recovery as recoveries
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -91,13 +92,8 @@ def _trigger(recovery: Record) -> list[Text]:
 
 
 def first_sign(recovery: Record) -> tuple[str, str]:
-    """The first sign that counts and where it is known from: the operator's, else the earliest; empty if unknown."""
-    if given := recovery.get("operatorFirstSign"):
-        return str(given), "given by an operator"
-    found, joined = str(recovery.get("firstSign", "")), str(recovery.get("joinedFirstSign", ""))
-    if joined and (not found or joined < found):
-        return joined, "from a trigger that joined"
-    return found, shown(recovery.get("firstSignFrom", ""))
+    """The first sign that counts and where it is known from; empty if unknown."""
+    return recoveries.first_sign(recovery) or "", shown(recoveries.first_sign_from(recovery))
 
 
 def _first_sign(recovery: Record) -> Text:

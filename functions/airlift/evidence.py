@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 SCHEMA = "airlift-timeline-1"
 SUMS = "SHA256SUMS"
 """The file of sums, as `sha256sum --check` reads it."""
+WRITTEN_ANEW = "clean-up.json"
+"""What each attempt at a drill's clean-up writes; of all else the sum that is listed first stays."""
 _BEFORE_THE_FIRST = "0" * 64
 _PART = re.compile(r"timeline(?:-([2-9]|[1-9][0-9]+))?\.jsonl")
 _HOUR = re.compile(r"timeline-[0-9]{8}T[0-9]{2}\.jsonl")
+_SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 _ENTRY = ("at", "kind", "text", "vault", "resource")
 
 
@@ -132,6 +135,17 @@ def sums(digests: Mapping[str, str]) -> bytes:
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests) if name != SUMS).encode()
 
 
+def _sum_lines(data: bytes) -> list[str]:
+    """By line feeds alone: `splitlines` would take other characters for the end of a line."""
+    return data.decode(errors="replace").removesuffix("\n").split("\n")
+
+
+def listed(data: bytes) -> dict[str, str]:
+    """What a file of sums says, by file name; lines of another form are left out."""
+    found = map(_SUM.fullmatch, _sum_lines(data))
+    return {match[2]: match[1] for match in found if match}
+
+
 def flaws(files: Mapping[str, bytes]) -> list[Flaw]:
     """What is not as it was written, in the files of one recovery by name: of each timeline the first flawed line.
 
@@ -235,18 +249,16 @@ def _sum_flaws(files: Mapping[str, bytes]) -> Iterator[Flaw]:
     if SUMS not in files:
         yield Flaw(SUMS, 0, "missing")
         return
-    listed: dict[str, str] = {}
-    for place, line in enumerate(files[SUMS].decode(errors="replace").splitlines(), start=1):
-        total, blanks, name = line.partition("  ")
-        if not blanks or not re.fullmatch(r"[0-9a-f]{64}", total):
+    for place, line in enumerate(_sum_lines(files[SUMS]), start=1):
+        if not _SUM.fullmatch(line):
             yield Flaw(SUMS, place, "altered: it is no sum")
-        listed[name] = total
-    if any(later < earlier for earlier, later in pairwise(listed)):
+    names = listed(files[SUMS])
+    if any(later < earlier for earlier, later in pairwise(names)):
         yield Flaw(SUMS, 0, "reordered")
-    for name, total in sorted(listed.items()):
+    for name, total in sorted(names.items()):
         if name not in files:
             yield Flaw(name, 0, f"missing: {SUMS} lists it")
         elif digest(files[name]) != total:
             yield Flaw(name, 0, f"altered: it does not match {SUMS}")
-    for name in sorted(files.keys() - listed.keys() - {SUMS}):
+    for name in sorted(files.keys() - names.keys() - {SUMS}):
         yield Flaw(name, 0, f"added: {SUMS} does not list it")

@@ -9,7 +9,19 @@ from botocore.exceptions import ClientError
 
 from airlift.aws import client
 from airlift.errors import Unavailable
-from airlift.evidence import SUMS, digest, head, hour_name, next_part, part_name, parts_in, sums
+from airlift.evidence import (
+    SUMS,
+    WRITTEN_ANEW,
+    digest,
+    head,
+    hour_name,
+    is_written_once,
+    listed,
+    next_part,
+    part_name,
+    parts_in,
+    sums,
+)
 from airlift.ledger import Update, recovery_key, timeline_key
 from airlift.runtime import setting
 from airlift.values import now, parse_time, stamp
@@ -38,8 +50,8 @@ def keep(ledger: Ledger, recovery_id: str) -> dict[str, Any]:
     quicker.
     """
     place = folder(recovery_id)
-    files = _files(place)
-    parts = parts_in(files)
+    digests, kept_files = _files(place)
+    parts = parts_in(kept_files)
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     at = now()
     about = {"recoveryId": recovery_id, "createdAt": recovery["createdAt"], "writtenAt": stamp(at)}
@@ -49,11 +61,13 @@ def keep(ledger: Ledger, recovery_id: str) -> dict[str, Any]:
         if not _put_once(place + name, new):
             raise Unavailable(f"{place}{name} was written by another step.", "none; the step is tried again.")
         parts.append(new)
-        files[name] = new
-    listed = sums({name: digest(data) for name, data in files.items()})
-    grown = files.get(SUMS) != listed
+        digests[name] = digest(new)
+    # A sum that is listed stays, or what was altered or taken away since would look as it was written.
+    known = {name: one for name, one in listed(kept_files.get(SUMS, b"")).items() if name != WRITTEN_ANEW}
+    total = sums(digests | known)
+    grown = kept_files.get(SUMS) != total
     if grown:
-        put(setting("EVIDENCE_BUCKET"), place + SUMS, listed, "text/plain; charset=utf-8")
+        put(setting("EVIDENCE_BUCKET"), place + SUMS, total, "text/plain; charset=utf-8")
     lines, last = head(parts)
     kept = {"timeline": f"s3://{setting('EVIDENCE_BUCKET')}/{place}{part_name(1)}", "lines": lines, "sha256": last}
     if grown or is_due(recovery):
@@ -95,12 +109,17 @@ def _next_hour(recovery: Record) -> datetime:
     return parse_time(recovery["createdAt"]).replace(minute=0, second=0, microsecond=0)
 
 
-def _files(place: str) -> dict[str, bytes]:
-    """All files of a recovery, by name."""
+def _files(place: str) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The digests of all files of a recovery by name, and the timeline's and the sums' own text: reports are large."""
     s3, bucket = client("s3"), setting("EVIDENCE_BUCKET")
+    digests, texts = {}, {}
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    return {key.removeprefix(place): s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    for key in (found["Key"] for page in pages for found in page.get("Contents", [])):
+        name, data = key.removeprefix(place), s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        digests[name] = digest(data)
+        if is_written_once(name) or name == SUMS:
+            texts[name] = data
+    return digests, texts
 
 
 def _put_once(key: str, data: bytes) -> bool:

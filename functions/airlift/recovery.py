@@ -125,6 +125,16 @@ def first_sign(recovery: Record) -> str | None:
     return min((s for s in (recovery.get("firstSign"), recovery.get("joinedFirstSign")) if s), default=None)
 
 
+def first_sign_from(recovery: Record) -> str:
+    """Where the first sign that counts now is known from; empty if none is known."""
+    if recovery.get("operatorFirstSign"):
+        return "given by an operator"
+    sign = first_sign(recovery)
+    if sign is not None and sign != recovery.get("firstSign"):
+        return str(recovery.get("joinedFirstSignFrom") or "from a trigger that joined")
+    return str(recovery.get("firstSignFrom") or "")
+
+
 def cut_off(recovery: Record, margin_minutes: int) -> datetime | None:
     """The latest moment from which a point is taken as clean; None while no first sign is known."""
     sign = first_sign(recovery)

@@ -12,7 +12,7 @@ from airlift.history import changed, comparable, days_since_drill, facts
 from airlift.history_page import page
 from airlift.keeping import put
 from airlift.ledger import Put, history_key
-from airlift.runtime import logger, setting
+from airlift.runtime import is_transient, logger, setting
 from airlift.telemetry import count
 from airlift.values import now
 
@@ -46,16 +46,15 @@ def records(ledger: Ledger, account: str = "") -> list[Record]:
 
 
 def _read(key: str) -> dict[str, Any] | None:
-    """An earlier report; None if it is there no more: it has outlived its lock."""
+    """An earlier report; None if it can't be read, as when it has outlived its lock: no ending waits for it."""
     try:
         body = client("s3").get_object(Bucket=setting("EVIDENCE_BUCKET"), Key=key)["Body"]
-    except ClientError as error:
-        # Without s3:ListBucket a missing object answers AccessDenied (API_GetObject.html).
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+        document: dict[str, Any] = json.loads(body.read())
+    except (ClientError, ValueError) as error:
+        if is_transient(error):
             raise
         logger.warning("The last report can't be compared with", extra={"key": key, "reason": str(error)})
         return None
-    document: dict[str, Any] = json.loads(body.read())
     return document
 
 

@@ -13,7 +13,7 @@ from airlift.items import IN_FLIGHT, candidate_of
 from airlift.ledger import Ledger, Record, item_key, looked_key, recovery_key
 from airlift.measuring import Measure, met, waves
 from airlift.points import moment_of
-from airlift.recovery import first_sign, is_drill
+from airlift.recovery import first_sign, first_sign_from, is_drill
 from airlift.rotating import not_held, to_rotate
 from airlift.values import parse_time, stamp
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airlift.plan import Plan
 
 _RECOVERY = (
-    "recoveryId", "account", "mode", "trigger", "reason", "firstSignFrom", "planVersion", "planWarning",
+    "recoveryId", "account", "mode", "trigger", "reason", "planVersion", "planWarning",
     "createdAt", "resumedAt", "endedAt", "stopReason", "stoppedBy", "preemptedBy",
 )  # fmt: skip
 _VAULT = (
@@ -65,7 +65,7 @@ def report(
     return {
         "version": 1,
         **_some(recovery, _RECOVERY),
-        **({"firstSign": sign} if (sign := first_sign(recovery)) else {}),
+        **({"firstSign": sign, "firstSignFrom": first_sign_from(recovery)} if (sign := first_sign(recovery)) else {}),
         "outcome": ending.name,
         "cause": ending.cause,
         "writtenAt": stamp(at),
@@ -195,7 +195,7 @@ def message(document: Mapping[str, Any], where: str) -> str:
     for vault in document["vaults"]:
         counts = ", ".join(f"{n} {state}" for state, n in sorted(vault["counts"].items())) or "nothing selected"
         lines.append(f"{vault['sourceBackupVaultArn']}: {vault['ending']['name']} ({counts})")
-        missing = [r for r in vault["resources"] if r["state"] != "validated"]
+        missing = [r for r in vault["resources"] if r["wanted"] and r["state"] != "validated"]
         if fallen := [r for r in vault["resources"] if r.get("olderThanNewestUsableSeconds")]:
             worst = max(r["olderThanNewestUsableSeconds"] for r in fallen)
             lines.append(f"  {len(fallen)} not from the newest usable point; at most {worst / 3600:.1f} h older")

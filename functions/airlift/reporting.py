@@ -18,7 +18,7 @@ from airlift.plan_store import plan_at
 from airlift.recovery import is_drill
 from airlift.report import report
 from airlift.report_page import page
-from airlift.runtime import is_transient, logger, setting
+from airlift.runtime import NO_ANSWER, is_transient, logger, setting
 from airlift.values import now, safe_text
 
 if TYPE_CHECKING:
@@ -93,9 +93,12 @@ def write_on_demand(ledger: Ledger, recovery_id: str) -> dict[str, Any]:
     recovery = ledger.get(recovery_key(recovery_id))
     if recovery is None:
         raise UnknownRecovery(f"The ledger knows no recovery {recovery_id}.", "look the id up with `airlift status`.")
-    written = write_as_it_stands(ledger, recovery, f"asked-{now():%Y%m%dT%H%M%SZ}")
+    written = write_as_it_stands(ledger, recovery, f"asked-{now():%Y%m%dT%H%M%S.%fZ}")
     ledger.write(Update(recovery_key(recovery_id), {"reportKey": written.key}))
-    keep(ledger, recovery_id)
+    if (
+        recovery["state"] != "CLOSING"
+    ):  # a closing that is done again writes its files anew: no sums yet
+        keep(ledger, recovery_id)
     return {"recoveryId": recovery_id, "report": written.page, "reportKey": written.key}
 
 
@@ -133,7 +136,7 @@ def _publish(old_to_new: Mapping[str, Any]) -> str:
             break
         try:
             systems.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        except ClientError as error:
+        except (ClientError, *NO_ANSWER) as error:
             logger.warning("The map's parameters are not complete", extra={"reason": str(error)})
             return f"{done} parameters written; the next was refused: {safe_text(str(error), 300)}"
         done += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 MACHINE = f"arn:aws:states:{REGION}:{RECOVERY}:stateMachine:airlift-recovery"
 PATIENCE = 90.0
-PLAN = WORK / "e2e-plan.yaml"
+PLAN = WORK / f"e2e-plan-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.yaml"
+"""Two processes of the tests have a local cloud each, and each cloud a plan of its own."""
 T = TypeVar("T")
 
 

@@ -34,7 +34,7 @@ REPORT = {
             "sourceBackupVaultArn": VAULT,
             "ending": {"name": "ResourcesNotRestored", "cause": "1 failed"},
             "counts": {"failed": 1},
-            "resources": [{"resourceArn": "arn:aws:s3:::x", "state": "failed", "reason": "expired"}],
+            "resources": [{"resourceArn": "arn:aws:s3:::x", "wanted": True, "state": "failed", "reason": "expired"}],
         }
     ],
 }

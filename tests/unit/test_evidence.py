@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import aws
-from airlift.evidence import SUMS, flaws, hour_name, next_part, sums
-from airlift.keeping import folder, is_due, keep, keep_hours
+from airlift.evidence import SUMS, WRITTEN_ANEW, flaws, hour_name, next_part, sums
+from airlift.keeping import folder, is_due, keep, keep_hours, put
 from airlift.ledger import Ledger, recovery_key
 from airlift.timeline import entry
 from airlift.values import stamp
@@ -173,6 +173,24 @@ def test_what_is_kept_goes_on_where_it_ended_over_a_resume_and_a_clean_up(
     assert recovery["evidence"] == third
     assert not is_due(recovery)
     assert is_due(recovery | {"accessClosedAt": stamp(NOW.replace(hour=11))})
+
+
+def test_what_was_altered_or_taken_away_stays_named_when_more_is_kept(
+    ledger: Ledger, given: Callable[..., None]
+) -> None:
+    given(a_recovery(endedAt=stamp(NOW)), *records(*KINDS))
+    for name in ("report-1/report.json", "report-1/map.json", WRITTEN_ANEW):
+        put(BUCKET, folder(RECOVERY_ID) + name, b"{}", "application/json")
+    keep(ledger, RECOVERY_ID)
+    put(BUCKET, folder(RECOVERY_ID) + "report-1/report.json", b"[]", "application/json")
+    put(BUCKET, folder(RECOVERY_ID) + WRITTEN_ANEW, b"[]", "application/json")
+    aws.client("s3").delete_object(Bucket=BUCKET, Key=folder(RECOVERY_ID) + "report-1/map.json")
+    given(*records("access-closed", hour=10))
+    keep(ledger, RECOVERY_ID)
+    assert [(flaw.file, flaw.what.partition(":")[0]) for flaw in flaws(files_in_bucket())] == [
+        ("report-1/map.json", "missing"),
+        ("report-1/report.json", "altered"),
+    ]
 
 
 def test_an_entry_changed_in_the_ledger_afterwards_is_kept_once_more(
