@@ -15,6 +15,8 @@ import yaml
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import default_settings
 
+from checks import told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,12 +57,5 @@ def problems() -> Iterator[str]:
     yield from (f"{REASONS.name}: nothing looks like {one!r}" for one in sorted(reasons.keys() - needed))
 
 
-def main() -> int:
-    """Exit status: 0 if nothing looks like a secret."""
-    listed = list(problems())
-    sys.stdout.writelines(f"{one}\n" for one in listed)
-    return 1 if listed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(problems()))

