@@ -6,25 +6,22 @@ may have left something. The lock is free by then, so who cleans up holds a clai
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from airlift.aws import client
-from airlift.errors import AirliftError, DrillNotCleanedUp, RecoveryAlreadyRuns, UnknownRecovery
-from airlift.keeping import keep
-from airlift.ledger import Conflict, Delete, Ledger, Record, Update, chore_key, item_key, recovery_key, vault_key
+from airlift.cleaned import SHORTEST, Left, answer, end
+from airlift.errors import AirliftError, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.ledger import Conflict, Ledger, Record, Update, item_key, merge, recovery_key, vault_key
 from airlift.leftovers import Made, made_by, why_not_yet
-from airlift.notify import deliver_or_retry, notice, title_of
 from airlift.ownership import claim
 from airlift.recovery import is_drill
-from airlift.reporting import write_as_it_stands
 from airlift.restore import family_of
 from airlift.restore.base import Finishing, Restored
 from airlift.revoking import close_access
-from airlift.runtime import NO_ANSWER, is_transient, logger, setting
+from airlift.runtime import NO_ANSWER, is_transient, logger
 from airlift.starting import recovery_point, target_of
 from airlift.timeline import entry
 from airlift.values import now, parse_time, safe_text, stamp
@@ -43,19 +40,9 @@ _PATIENCE = timedelta(hours=6)
 """So long an execution tries; restore jobs that run can't be cancelled, and deleting a cluster takes its time."""
 _PATIENCE_IF_REFUSED = timedelta(minutes=30)
 """So long if there is nothing to wait for: what is left is refused."""
-_SHORTEST, _LONGEST = 5, 60
+_LONGEST = 60
 _BELIEVED_AFTER = timedelta(seconds=60)
-CLEANED_UP = "CleanedUp"
-"""The outcome of an execution that did nothing but clean up."""
-
-
-class Left(NamedTuple):
-    """Something that is still there, and why."""
-
-    what: str
-    why: str
-    again_in_seconds: int = _SHORTEST
-    """When to look again; 0 if it was refused, and is tried again all the same."""
+_NOT_DONE = (ClientError, AirliftError, *NO_ANSWER)
 
 
 def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict[str, Any]:
@@ -65,7 +52,7 @@ def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict
     """
     drill = _ended_drill(ledger, recovery_id)
     if _is_over(drill, execution_arn):
-        return _answer(ledger, drill, execution_arn)
+        return answer(ledger, drill, execution_arn)
     begun = now()
     if not _claimed(ledger, drill, execution_arn, begun):
         return _wait(_LONGEST, "Another execution cleans up.")
@@ -77,9 +64,9 @@ def clean_up_drill(ledger: Ledger, recovery_id: str, execution_arn: str) -> dict
     if left and now() - parse_time(drill["cleanUpSince"]) < patience:
         told = f"{len(left)} left, first {left[0].what}: {left[0].why}"
         logger.info("Not clean yet", extra={"left": len(left), "first": told})
-        return _wait(min(_LONGEST, max(_SHORTEST, min(waits, default=_LONGEST))), told)
-    _end(ledger, drill, execution_arn, left)
-    return _answer(ledger, drill, execution_arn)
+        return _wait(min(_LONGEST, max(SHORTEST, min(waits, default=_LONGEST))), told)
+    end(ledger, drill, execution_arn, left)
+    return answer(ledger, drill, execution_arn)
 
 
 def _wait(seconds: int, cause: str) -> dict[str, Any]:
@@ -103,7 +90,7 @@ def _claimed(ledger: Ledger, drill: Record, execution_arn: str, at: datetime) ->
     """Takes or renews the claim; False if another execution holds it. Changes `drill` as the ledger."""
     holder = drill.get("cleanUpBy")
     values: dict[str, Any] = {"cleanUpBy": execution_arn, "cleanUpLeaseUntil": (at + _LEASE).timestamp()}
-    values["cleanUpTurns"] = drill.get("cleanUpTurns", 0) + 1
+    values |= {"cleanUpTurns": drill.get("cleanUpTurns", 0) + 1, "notCleanedUpAt": None}
     past: dict[str, float] = {}
     if holder != execution_arn:
         values["cleanUpSince"] = stamp(at)
@@ -111,10 +98,10 @@ def _claimed(ledger: Ledger, drill: Record, execution_arn: str, at: datetime) ->
     conditions = {"state": "ENDED", "cleanUpBy": holder}
     key = recovery_key(drill["recoveryId"])
     try:
-        ledger.write(Update(key, values, ("notCleanedUpAt",), only_if=conditions, only_if_past=past))
+        ledger.write(Update(key, values, only_if=conditions, only_if_past=past))
     except Conflict:
         return False
-    drill.update(values)
+    merge(drill, values)
     return True
 
 
@@ -151,8 +138,8 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
         return
     found = [(each, _delete(work, item, each, _nested(each, jobs))) for each in made]
     left = [Left(_named(item, m), f.doing, f.again_in_seconds) for m, f in found if not f.done]
-    if made and not left and not _is_gone(work, item):
-        left = [Left(name, "it is looked at once more before it counts as deleted")]
+    if made and not _stays_gone(work, item, gone=not left):
+        left = left or [Left(name, "it is looked at once more before it counts as deleted", _LONGEST)]
     yield from left
     if left or not made:
         return
@@ -168,13 +155,13 @@ def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:
     )
 
 
-def _is_gone(work: VaultWork, item: Record) -> bool:
+def _stays_gone(work: VaultWork, item: Record, *, gone: bool) -> bool:
     """Whether nothing has been seen of what an item's attempts made for a while: DescribeTable, say, may be stale."""
     since = item.get("goneSince")
-    if since is None:
+    if gone is (since is None):
         place = item_key(work.recovery_id, work.vault_arn, item["resourceArn"])
-        work.ledger.write(Update(place, {"goneSince": stamp(now())}))
-    return since is not None and now() - parse_time(since) >= _BELIEVED_AFTER
+        work.ledger.write(Update(place, {"goneSince": stamp(now()) if gone else None}))
+    return gone and since is not None and now() - parse_time(since) >= _BELIEVED_AFTER
 
 
 def _note(finishing: Finishing) -> str:
@@ -196,14 +183,18 @@ def _delete(work: VaultWork, item: Record, made: Made, nested: list[str]) -> Fin
     """One more step of deleting what an attempt made, if it is this drill's; what is in the way, in words."""
     try:
         for arn in (made.created, *nested):
-            owner = claim(client, arn, work.recovery_id)
+            owner = claim(client, arn, work.recovery_id, item["resourceArn"])
             if owner != work.recovery_id:
                 return Finishing(False, doing=f"{arn} carries the tag of recovery {owner}")
         return _deleted(work, item, made)
-    except (ClientError, AirliftError, *NO_ANSWER) as error:
-        logger.warning("Not deleted", extra={"what": _named(item, made), "reason": str(error)})
-        wait = _LONGEST if is_transient(error) else 0
-        return Finishing(False, wait, safe_text(str(error), 300))
+    except _NOT_DONE as error:
+        return _not_done(_named(item, made), error)
+
+
+def _not_done(what: str, error: Exception) -> Finishing:
+    """What was refused is tried again, but not waited for."""
+    logger.warning("Not deleted", extra={"what": what, "reason": str(error)})
+    return Finishing(False, _LONGEST if is_transient(error) else 0, safe_text(str(error), 300))
 
 
 def _deleted(work: VaultWork, item: Record, made: Made) -> Finishing:
@@ -223,81 +214,16 @@ def _deleted(work: VaultWork, item: Record, made: Made) -> Finishing:
 
 def _access_left(ledger: Ledger, drill: Record, vaults: list[Record]) -> Iterator[Left]:
     for vault in vaults:
-        left = close_access(ledger, drill["recoveryId"], vault)
+        arn, at = vault["sourceBackupVaultArn"], now()
+        try:
+            left = close_access(ledger, drill["recoveryId"], vault)
+        except _NOT_DONE as error:
+            refused = _not_done(f"access to {arn}", error)
+            yield Left(f"access to {arn}", refused.doing, refused.again_in_seconds)
+            continue
         yield from (Left(f"restore-access vault {name}", why) for name, why in left)
         if not left and "restoreAccessBackupVaultName" in vault and "accessClosedAt" not in vault:
-            arn, at = vault["sourceBackupVaultArn"], now()
             ledger.write(
                 Update(vault_key(drill["recoveryId"], arn), {"accessClosedAt": stamp(at)}),
                 entry(drill["recoveryId"], at, "access-closed", "access closed", vault=arn),
             )
-
-
-def _end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) -> None:
-    """Result, evidence and notice; the janitor has nothing left to do if nothing is left."""
-    identity, at = drill["recoveryId"], now()
-    key = f"recoveries/{identity}/clean-up.json"
-    _keep(key, _document(ledger, drill, left, at))
-    told = [f"{one.what}: {one.why}" for one in left[:10]]
-    if left:
-        values: dict[str, Any] = {"notCleanedUpAt": stamp(at), "cleanUpLeft": told}
-        name, text = DrillNotCleanedUp.__name__, f"{len(left)} left. " + "; ".join(told)
-        step = f"mend what holds it up, then `airlift clean-up {identity}`; it is tried again every day for a week."
-    else:
-        values = {"cleanedUpAt": stamp(at), "cleanUpLeft": None, "cleanUpKey": key}
-        name, text, step = CLEANED_UP, "Everything that the drill restored, and its access, is deleted.", "none."
-    values |= {"cleanUpLeaseUntil": None}
-    written = write_as_it_stands(ledger, drill | values, f"{execution_arn.rpartition(':')[2]}-cleaned-up")
-    values |= {"reportKey": written.key}
-    pk, _ = recovery_key(identity)
-    ledger.write(
-        Update((pk, "RECOVERY"), values, only_if={"cleanUpBy": execution_arn}),
-        entry(identity, at, "clean-up", f"{name}: {text}"),
-        notice(pk, at, f"clean-up#{stamp(at)}", title_of(identity, name), text, step),
-        *([] if left else [Delete(chore_key(identity), only_if={})]),
-    )
-    drill.update(values)
-
-
-def _document(ledger: Ledger, drill: Record, left: list[Left], at: datetime) -> dict[str, Any]:
-    identity = drill["recoveryId"]
-    resources = [
-        {"resourceArn": item["resourceArn"], "deletions": item.get("deletions", [])}
-        for vault in drill["vaults"]
-        for item in ledger.query(item_key(identity, vault, "")[0])
-    ]
-    return {
-        "recoveryId": identity,
-        "outcome": DrillNotCleanedUp.__name__ if left else CLEANED_UP,
-        "at": stamp(at),
-        "since": drill["cleanUpSince"],
-        "resources": resources,
-        "left": [{"what": one.what, "why": one.why} for one in left],
-    }
-
-
-def _keep(key: str, document: dict[str, Any]) -> None:
-    client("s3").put_object(
-        Bucket=setting("EVIDENCE_BUCKET"),
-        Key=key,
-        Body=json.dumps(document, ensure_ascii=False, indent=1).encode(),
-        ContentType="application/json",
-        ChecksumAlgorithm="SHA256",
-    )
-
-
-def _answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:
-    """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one."""
-    identity = drill["recoveryId"]
-    deliver_or_retry(ledger, recovery_key(identity)[0])
-    keep(ledger, identity)
-    if "cleanedUpAt" not in drill:
-        cause = (
-            f"Left of drill {identity}: {'; '.join(drill['cleanUpLeft'])}. Next step: `airlift clean-up {identity}`."
-        )
-        outcome = DrillNotCleanedUp.__name__
-    elif drill["executionArn"] == execution_arn:
-        outcome, cause = drill["outcome"], f"{drill['cause']} Everything it restored is deleted."
-    else:
-        outcome, cause = CLEANED_UP, f"Everything that drill {identity} restored is deleted."
-    return {"next": "end", "waitSeconds": 0, "outcome": outcome, "cause": cause, "recoveryId": identity}

@@ -101,11 +101,10 @@ def _drill(drill: Record) -> str:
         return "just ended"
     if float(drill.get("cleanUpLeaseUntil", 0)) > moment.timestamp():
         return "being cleaned up"
-    if failed := drill.get("notCleanedUpAt"):
-        if moment - parse_time(drill["endedAt"]) > _TRIED_FOR:
-            return "given up"
-        if moment - parse_time(failed) < _TRIED_AGAIN_AFTER:
-            return "not clean"
+    if "cleanUpBy" in drill and moment - parse_time(drill["endedAt"]) > _TRIED_FOR:
+        return "given up"  # however its executions have ended
+    if "notCleanedUpAt" in drill and moment - parse_time(drill["notCleanedUpAt"]) < _TRIED_AGAIN_AFTER:
+        return "not clean"
     identity = drill["recoveryId"]
     client("stepfunctions").start_execution(
         stateMachineArn=setting("RECOVERY_STATE_MACHINE_ARN"),

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airlift.arns import Arn
-from airlift.restore.common import resource_id, tag_list
+from airlift.restore.common import LONGEST_TAG_VALUE, resource_id, tag_list
+from airlift.restore.instances import beside, instance_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airlift.restore.base import Clients
 
-TAG = "airlift:recovery"
+TAG, SOURCE = "airlift:recovery", "airlift:source"
 Tags = dict[str, str]
 
 
@@ -29,11 +30,10 @@ def _ec2_tags(client: Any, arn: str) -> Tags:
 
 
 def _tag_ec2(client: Any, arn: str, tags: Tags) -> None:
-    """Volumes of an instance too: those that outlive it are known by their tags only."""
+    """What lies beside an instance too: what outlives it is known by its tags only."""
     ids = [resource_id(arn)]
-    if ids[0].startswith("i-"):
-        filters = [{"Name": "attachment.instance-id", "Values": ids}]
-        ids += [volume["VolumeId"] for volume in client.describe_volumes(Filters=filters)["Volumes"]]
+    if ids[0].startswith("i-") and (instance := instance_of(client, ids[0])):
+        ids += beside(client, instance)
     client.create_tags(Resources=ids, Tags=tag_list(tags))
 
 
@@ -62,8 +62,8 @@ _SERVICES: Mapping[str, tuple[str, Callable[[Any, str], Tags], Callable[[Any, st
 """By the service in the ARN: boto3's name of it, how tags are read, how they are written."""
 
 
-def claim(clients: Clients, arn: str, recovery_id: str) -> str:
-    """Tags the resource as this recovery's if nothing is said yet; gives whose it is after that.
+def claim(clients: Clients, arn: str, recovery_id: str, source: str) -> str:
+    """Tags the resource as this recovery's, made from `source`, if nothing is said yet; gives whose it is after that.
 
     For services whose resources Airlift names itself, and for what is gone, that is always this recovery's.
     """
@@ -74,7 +74,7 @@ def claim(clients: Clients, arn: str, recovery_id: str) -> str:
     try:
         tags = read(client, arn)
         if TAG not in tags:
-            write(client, arn, {TAG: recovery_id})
+            write(client, arn, {TAG: recovery_id, SOURCE: source[:LONGEST_TAG_VALUE]})
     except ClientError as error:
         if "NotFound" not in error.response["Error"]["Code"]:
             raise

@@ -68,7 +68,7 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             break
     if left or not selection.complete:
         return {"next": "select", "waitSeconds": 0}
-    text = f"{done['chosen']} of {done['resources']} resources have a usable point from before {stamp_of(cut)}"
+    text = f"{done['chosen']} of {done['resources']} resources have a usable point from before {in_words(cut)}"
     work.ledger.write(
         work.update(
             state="RESTORING",
@@ -191,7 +191,7 @@ def open_key(wave: int, priority: int, resource_arn: str) -> str:
     return f"{wave:04d}#{priority:04d}#{resource_arn}"
 
 
-def stamp_of(moment: Any) -> str:
+def in_words(moment: Any) -> str:
     """The cut-off in words; there is none if the newest points are wanted."""
     return "now" if moment.year == 9999 else stamp(moment)
 

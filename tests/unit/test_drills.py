@@ -37,10 +37,13 @@ from tests.unit.domain import (
     plan_document,
     point_arn,
     refused,
+    stored,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airlift.vaults import VaultWork
 
     from tests.unit.domain import Services
 
@@ -179,6 +182,18 @@ def test_what_may_still_come_is_waited_for(item: Any, status: str | None, why: s
     assert bool(found) == bool(why)
 
 
+def test_what_shows_up_again_must_stay_gone_anew(work: Callable[..., VaultWork]) -> None:
+    from airlift.cleaning import _stays_gone
+
+    w = work(item := an_item(goneSince=stamp(ago(seconds=59))))
+    assert not _stays_gone(w, item, gone=True)
+    assert not _stays_gone(w, item, gone=False)
+    assert "goneSince" not in (item := stored(w, item))
+    assert not _stays_gone(w, item, gone=True)
+    assert stored(w, item)["goneSince"] == stamp(NOW)
+    assert _stays_gone(w, item | {"goneSince": stamp(ago(seconds=60))}, gone=True)
+
+
 # -- whose it is
 
 
@@ -188,8 +203,10 @@ def test_what_carries_no_tag_is_tagged_first_and_anothers_stays_anothers(
 ) -> None:
     tags = [{"Key": "airlift:recovery", "Value": tagged}] if tagged else []
     ec2 = services.play("ec2", describe_tags={"Tags": tags}, create_tags={})
-    assert claim(lambda _: ec2, "arn:aws:ec2:ap-northeast-1:444455556666:volume/vol-1", DRILL) == owner
-    assert len(ec2.requests("create_tags")) == (not tagged)
+    assert claim(lambda _: ec2, "arn:aws:ec2:ap-northeast-1:444455556666:volume/vol-1", DRILL, "s" * 300) == owner
+    written = [request["Tags"] for request in ec2.requests("create_tags")]
+    both = [{"Key": "airlift:recovery", "Value": DRILL}, {"Key": "airlift:source", "Value": "s" * 256}]
+    assert written == ([] if tagged else [both])
 
 
 def statements(function: str) -> list[Any]:
@@ -241,7 +258,8 @@ def test_each_role_deletes_only_the_vaults_and_tags_only_the_volumes_it_should(
     assert allows(policy, "ec2:DeleteVolume", volume, context) is drills
     for asked in (DRILL, RECOVERY_ID):
         request = context | {"aws:RequestTag/airlift:recovery": asked}
-        assert allows(policy, "ec2:CreateTags", volume, request) is (not tag and asked == DRILL)
+        for one in (volume, "arn:aws:ec2:ap-northeast-1::image/ami-1", "arn:aws:ec2:ap-northeast-1::snapshot/snap-1"):
+            assert allows(policy, "ec2:CreateTags", one, request) is (not tag and asked == DRILL)
 
 
 # -- the janitor
@@ -258,7 +276,12 @@ ENDED = {"state": "ENDED", "outcome": "Stopped", "endedAt": stamp(ago(hours=1))}
         (ENDED | {"cleanUpLeaseUntil": NOW.timestamp() + 5}, {"being cleaned up": 1}),
         (ENDED | {"notCleanedUpAt": stamp(ago(hours=23))}, {"not clean": 1}),
         (ENDED | {"notCleanedUpAt": stamp(ago(hours=25))}, {"clean-up started": 1}),
-        (ENDED | {"endedAt": stamp(ago(days=8)), "notCleanedUpAt": stamp(ago(days=2))}, {"given up": 1}),
+        (
+            ENDED | {"endedAt": stamp(ago(days=8)), "notCleanedUpAt": stamp(ago(days=2)), "cleanUpBy": EXECUTION},
+            {"given up": 1},
+        ),
+        (ENDED | {"endedAt": stamp(ago(days=8)), "cleanUpBy": EXECUTION}, {"given up": 1}),
+        (ENDED | {"endedAt": stamp(ago(days=8))}, {"clean-up started": 1}),
         (ENDED | {"cleanedUpAt": stamp(NOW)}, {"clean": 1}),
         ({"state": "RUNNING"}, {"running": 1}),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.errors import MetadataRefused
+from airlift.ownership import claim
 from airlift.restore.ec2 import Ec2
 from airlift.restore.virtual_machine import VirtualMachine
 
@@ -277,6 +278,16 @@ def test_finish_is_taken_up_again_until_the_checks_have_ended(state: str, checks
         finishing = EC2.finish(clients, restored(EC2, POINT, a_target(**NETWORK), MISSING))
     assert (finishing.done, bool(finishing.again_in_seconds)) == (not doing, bool(doing))
     assert doing in finishing.doing
+
+
+def test_what_was_claimed_and_never_finished_is_deleted_whole(clients: Clients, job: Restored) -> None:
+    assert claim(clients, job.created_resource_arn, RECOVERY_ID, job.point.resource_arn) == RECOVERY_ID
+    tags = {"airlift:recovery": RECOVERY_ID, "airlift:source": SOURCE}
+    assert tagged(clients) == dict.fromkeys(("instance", "volume", "image", "snapshot"), tags)
+    assert not EC2.delete(clients, job).done
+    assert any(EC2.delete(clients, job).done for _ in range(6))
+    client = clients("ec2")
+    assert client.describe_volumes()["Volumes"] == client.describe_images(Owners=["self"])["Images"] == []
 
 
 def test_delete_leaves_nothing_even_of_a_protected_instance_and_touches_nothing_of_others(

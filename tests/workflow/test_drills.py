@@ -124,7 +124,7 @@ def test_iam_refuses_to_delete_what_a_real_recovery_restored_even_if_the_code_wa
         real_id = story.recovery()["recoveryId"]
         ours = (f"RECOVERY#{real_id}", "RECOVERY")
         monkeypatch.setattr(cleaning, "_ended_drill", lambda ledger, _id: ledger.get(ours))
-        monkeypatch.setattr(cleaning, "claim", lambda _clients, _arn, recovery_id: recovery_id)
+        monkeypatch.setattr(cleaning, "claim", lambda _clients, _arn, recovery_id, _source: recovery_id)
         monkeypatch.setattr(revoking, "_serves_another", lambda *_: False)
         function = sim.lambdas.named("clean_up_drill")
         answer = sim.lambdas.invoke(function.arn, {"recoveryId": real_id, "executionArn": real}).payload
@@ -132,7 +132,8 @@ def test_iam_refuses_to_delete_what_a_real_recovery_restored_even_if_the_code_wa
         assert answer["next"] == "wait"
         monkeypatch.setattr(cleaning, "_restored_left", lambda *_, **__: [])
         answer = sim.lambdas.invoke(function.arn, {"recoveryId": real_id, "executionArn": real}).payload
-        assert "backup:DeleteBackupVault" in answer["errorMessage"]
+        assert answer["next"] == "wait"
+        assert "backup:DeleteBackupVault" in answer["cause"]
         assert left_of(story) == made | {"vaults": vault}
         assert {action for _, action, _ in sim.permissions.denied} == {
             "dynamodb:DescribeTable",

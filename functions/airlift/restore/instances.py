@@ -56,12 +56,12 @@ class Instances(Family):
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
         """Airlift's tags on the instance, its volumes and what AWS left beside it; then both status checks must end."""
         client, instance_id = clients("ec2"), resource_id(restored.created_resource_arn)
-        instance = _instance(client, instance_id)
+        instance = instance_of(client, instance_id)
         state = _state(instance)
         if instance is None or state not in {"pending", "running"}:
             return Finishing(True, doing=f"instance {instance_id} is {state}")
         tags = tag_list(airlift_tags(restored.point, restored.target))
-        client.create_tags(Resources=[instance_id, *_beside(client, instance)], Tags=tags)
+        client.create_tags(Resources=[instance_id, *beside(client, instance)], Tags=tags)
         if state == "pending":
             return Finishing(False, AGAIN_IN_SECONDS, f"instance {instance_id} is pending")
         checks = _status_checks(client, instance_id)
@@ -74,7 +74,7 @@ class Instances(Family):
     def validate(self, clients: Clients, restored: Restored) -> Validation:
         """State, both status checks, and that it is where and what the metadata says; nothing inside is looked at."""
         client, instance_id = clients("ec2"), resource_id(restored.created_resource_arn)
-        instance = _instance(client, instance_id)
+        instance = instance_of(client, instance_id)
         if instance is None:
             return Validation(False, f"instance {instance_id} does not exist")
         if _state(instance) != "running":
@@ -109,7 +109,7 @@ class Instances(Family):
     def endpoints(self, clients: Clients, restored: Restored) -> dict[str, str]:
         """The instance's id, and its address and name inside its network."""
         instance_id = resource_id(restored.created_resource_arn)
-        instance = _instance(clients("ec2"), instance_id) or {}
+        instance = instance_of(clients("ec2"), instance_id) or {}
         named = {"privateIp": "PrivateIpAddress", "privateDnsName": "PrivateDnsName"}
         return present({"instanceId": instance_id} | {name: instance.get(key) for name, key in named.items()})
 
@@ -121,7 +121,7 @@ class Instances(Family):
         if not restored.created_resource_arn:
             return Finishing(True)
         client, instance_id = clients("ec2"), resource_id(restored.created_resource_arn)
-        state = _state(_instance(client, instance_id))
+        state = _state(instance_of(client, instance_id))
         if state not in {"terminated", "gone"}:
             if state != "shutting-down":
                 _terminate(client, instance_id)
@@ -130,7 +130,8 @@ class Instances(Family):
         return Finishing(not left, AGAIN_IN_SECONDS, f"{', '.join(left)} of instance {instance_id} are being deleted")
 
 
-def _instance(client: Any, instance_id: str) -> dict[str, Any] | None:
+def instance_of(client: Any, instance_id: str) -> dict[str, Any] | None:
+    """DescribeInstances' member; None if there is no such instance."""
     try:
         answer = client.describe_instances(InstanceIds=[instance_id])
     except client.exceptions.ClientError as error:
@@ -162,7 +163,7 @@ def _volumes(client: Any, instance: Mapping[str, Any]) -> list[dict[str, Any]]:
     return volumes
 
 
-def _beside(client: Any, instance: Mapping[str, Any]) -> list[str]:
+def beside(client: Any, instance: Mapping[str, Any]) -> list[str]:
     """Ids of its volumes, and of the AMI and the snapshots that it was made of, if they are this account's.
 
     A resource of another account can only be restored from an AMI of its own, so none that others use is meant.
