@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 DELETING_SECONDS = 5.0
 """How long a file system or volume stays DELETING here."""
 
-_CONFIGURATIONS = {
+CONFIGURATIONS = {
     "WINDOWS": "WindowsConfiguration",
     "LUSTRE": "LustreConfiguration",
     "ONTAP": "OntapConfiguration",
     "OPENZFS": "OpenZFSConfiguration",
 }
+"""Where each type's own settings are."""
+
 _FINAL_BACKUPS = ("WINDOWS", "OPENZFS")
 """Types of which DeleteFileSystem takes a final backup unless told not to (API_DeleteFileSystem.html)."""
 
@@ -61,7 +63,7 @@ class Fsx:
     def create_file_system(self, caller: Caller, params: Params) -> Params:
         """CreateFileSystem."""
         kind = params["FileSystemType"]
-        name = _CONFIGURATIONS[kind]
+        name = CONFIGURATIONS[kind]
         made = {
             "OwnerId": caller.account,
             "FileSystemType": kind,
@@ -127,7 +129,7 @@ class Fsx:
         if any(one["FileSystemId"] == found["FileSystemId"] for one in self._all(caller, "storage-virtual-machine")):
             raise AwsError("BadRequest", "The file system still has storage virtual machines.")
         kind = found["FileSystemType"]
-        name = _CONFIGURATIONS[kind]
+        name = CONFIGURATIONS[kind]
         skips = params.get(name, {}).get("SkipFinalBackup", kind not in _FINAL_BACKUPS)
         answer: Params = {"FileSystemId": found["FileSystemId"], "Lifecycle": "DELETING"}
         if not skips:

@@ -48,9 +48,9 @@ def install() -> None:
     invoke = bus._invoke_target
 
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: Any, view: Any = None) -> None:
-        action = _NEEDED.get(target["Arn"].split(":")[2])
-        if action and not _may(target, action):
-            bus.logger.error("EventBridge: the role of target %s may not %s", target["Arn"], action)
+        service = target["Arn"].split(":")[2]
+        if service in _NEEDED and not _may(target, service):
+            bus.logger.error("EventBridge: the role of target %s may not %s", target["Arn"], _NEEDED[service])
             return
         invoke(target, event, rule, view)
 
@@ -75,12 +75,16 @@ def install() -> None:
     handlers["create"] = create_bus
 
 
-# What EventBridge may do to a target only with the role that the target names.
-_NEEDED = {"states": "states:StartExecution", "events": "events:PutEvents"}
+# What EventBridge may do to a target with the role that the target names.
+_NEEDED = {"states": "states:StartExecution", "events": "events:PutEvents", "sns": "sns:Publish"}
+_BY_POLICY = {"sns"}
+"""Services whose resource's own policy decides where a target names no role (eb-use-identity-based.html)."""
 
 
-def _may(target: dict[str, Any], action: str) -> bool:
-    return "RoleArn" in target and allows(target["RoleArn"], action, target["Arn"])
+def _may(target: dict[str, Any], service: str) -> bool:
+    if "RoleArn" not in target:
+        return service in _BY_POLICY
+    return allows(target["RoleArn"], _NEEDED[service], target["Arn"])
 
 
 def _forward(

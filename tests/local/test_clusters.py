@@ -99,6 +99,7 @@ FAIL: tuple[tuple[dict[str, str], str], ...] = (
     ({"vpcSecurityGroupIds": "sg-1,sg-2"}, "JSON"),
     ({"dbClusterParameterGroupName": "of-the-owner"}, "DBClusterParameterGroupName not found"),
     ({"optionGroupName": "of-the-owner"}, "OptionGroupName not found"),
+    ({"availabilityZones": '["us-east-1a"]'}, "us-east-1a"),
     ({"kmsKeyId": ""}, "KMS key"),
     ({"kmsKeyId": f"arn:aws:kms:{REGION}:{OWNER}:key/x"}, "KMS key"),
     ({"port": "many"}, "port"),

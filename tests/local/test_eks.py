@@ -217,6 +217,36 @@ def test_new_clusters_that_fail(story: Story, backed: Backed, change: dict[str, 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
+        ({"subnetIds": []}, "nodeGroups needs subnetIds"),
+        ({"subnetIds": ["subnet-0123456789abcdef0"]}, "subnet-0123456789abcdef0"),
+        ({"securityGroupIds": ["sg-0123456789abcdef0"]}, "sg-0123456789abcdef0"),
+        ({"launchTemplateId": "lt-0123456789abcdef0"}, "lt-0123456789abcdef0"),
+    ],
+)
+def test_node_groups_that_fail(story: Story, backed: Backed, change: dict[str, Any], text: str) -> None:
+    sent = new_cluster()
+    (group,) = json.loads(sent["nodeGroups"])
+    job = restore(story, backed.point, sent | {"nodeGroups": json.dumps([group | change])})
+    assert (job["Status"], text in job["StatusMessage"]) == ("FAILED", True), job
+
+
+def test_a_fargate_profile_goes_to_subnets_of_the_account(story: Story) -> None:
+    story.prepare()
+    arn, own = cluster(OWNER, "shop"), role(OWNER)
+    profile = {"clusterName": "shop", "fargateProfileName": "batch", "selectors": [{"namespace": "batch"}]}
+    client("eks", OWNER).create_fargate_profile(**profile, podExecutionRoleArn=own)
+    point = story.protect(arn)
+    story.granted()
+    sent = {"name": "batch", "podExecutionRoleArn": role(RECOVERY), "subnetIds": ["subnet-0123456789abcdef0"]}
+    job = restore(story, point, new_cluster(fargateProfiles=[sent]))
+    assert "subnet-0123456789abcdef0" in job["StatusMessage"]
+    del sent["subnetIds"]
+    assert restore(story, point, new_cluster(fargateProfiles=[sent]))["Status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
         ({"clusterName": "absent"}, "does not exist"),
         ({"newCluster": "no"}, "newCluster"),
         ({"namespaces": '["web"]'}, "namespaceLevelRestore"),

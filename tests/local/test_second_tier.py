@@ -113,6 +113,7 @@ def test_the_restore_metadata_of_a_file_system_names_the_source(story: Story) ->
     [
         ("Lustre", {"SubnetIds": None}, "SubnetIds"),
         ("Lustre", {"SubnetIds": '["subnet-12345678"]'}, "subnet"),
+        ("Lustre", {"VpcId": "vpc-12345678"}, "VpcId"),
         ("Lustre", {"SubnetIds": "subnet-12345678"}, "SubnetIds"),
         ("Lustre", {"SecurityGroupIds": '["sg-12345678"]'}, "sg-12345678"),
         ("Lustre", {"KmsKeyId": f"arn:aws:kms:{REGION}:{OWNER}:key/x"}, "KMS key"),
@@ -154,6 +155,22 @@ def test_two_zones(story: Story) -> None:
     zfs = story.protect(file_system("OPENZFS", OPENZFS | {"DeploymentType": "MULTI_AZ_1"}, subnets=2))
     sent = {"SubnetIds": json.dumps(place.subnets), "OpenZFSConfiguration": "{}"}
     assert "Amazon FSx API" in story.restore(zfs, sent)["StatusMessage"]
+
+
+def test_storage_that_grows_by_itself_has_no_capacity(story: Story) -> None:
+    """As CreateFileSystem has it for INTELLIGENT_TIERING (API_CreateFileSystem.html)."""
+    place = Network.of(OWNER)
+    made = client("fsx", OWNER).create_file_system(
+        FileSystemType="OPENZFS",
+        SubnetIds=place.subnets[:1],
+        StorageType="INTELLIGENT_TIERING",
+        OpenZFSConfiguration=OPENZFS,
+    )["FileSystem"]
+    point = protected(story, made["ResourceARN"])
+    asked = target("OpenZFS")
+    assert "StorageCapacity" in story.restore(point, asked | {"StorageCapacity": "1200"})["StatusMessage"]
+    job = story.restore(point, asked)
+    assert job["Status"] == "COMPLETED", job
 
 
 def test_what_of_lustre_is_not_backed_up(story: Story) -> None:

@@ -136,6 +136,9 @@ class Clusters:
         vpc = self._vpc(target, metadata.get("dbSubnetGroupName"))
         check_security_groups(target, listed(metadata, "vpcSecurityGroupIds"), vpc)
         self._check_groups(target, metadata)
+        zones = {zone["ZoneName"] for zone in target.client("ec2").describe_availability_zones()["AvailabilityZones"]}
+        if unknown := [one for one in listed(metadata, "availabilityZones") if one not in zones]:
+            raise RestoreProblem(f"{unknown[0]} is no Availability Zone of {target.region}.")
         if metadata.get("kmsKeyId") or target.crosses_accounts:
             # Without a key RDS takes the snapshot's, which is the vault's: out of reach (inferred).
             check_key(target, metadata.get("kmsKeyId"))

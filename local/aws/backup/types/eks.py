@@ -190,12 +190,18 @@ def _check_new(target: Target, content: Cluster, metadata: Mapping[str, str]) ->
     roles += [one.get("podExecutionRoleArn") for one in profiles]
     for role in roles:
         _check_role(target, role)
+    if not all(group.get("subnetIds") for group in groups):
+        raise RestoreProblem("Invalid restore metadata. Each of the nodeGroups needs subnetIds.")
     network = _vpc_config(metadata)
-    subnets = [*network["subnetIds"], *(one for group in groups for one in group.get("subnetIds", ()))]
-    vpcs = {subnet(target, one)[0] for one in subnets}
+    placed = [network, *groups, *profiles]
+    vpcs = {subnet(target, one)[0] for place in placed for one in place.get("subnetIds", ())}
     if len(vpcs) != 1 or network.get("vpcId", next(iter(vpcs))) not in vpcs:
         raise RestoreProblem("The subnets are not of one VPC.")
-    check_security_groups(target, network["securityGroupIds"], vpcs.pop())
+    vpc = vpcs.pop()
+    for place in placed:
+        check_security_groups(target, place.get("securityGroupIds", ()), vpc)
+    for group in groups:
+        _check_template(target, group.get("launchTemplateId"))
     key = metadata.get("encryptionConfigProviderKeyArn")
     if bool(key) != bool(content.described.get("encryptionConfig")):
         raise RestoreProblem("encryptionConfigProviderKeyArn must be given if, and only if, the source was encrypted.")
@@ -217,6 +223,14 @@ def _check_role(target: Target, arn: str | None) -> None:
         target.client("iam").get_role(RoleName=arn.rpartition("/")[2])
     except ClientError as error:
         raise RestoreProblem(message) from error
+
+
+def _check_template(target: Target, template: str | None) -> None:
+    if template:
+        try:
+            _ = target.client("ec2").describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"][0]
+        except (ClientError, IndexError) as error:
+            raise RestoreProblem(f"The launch template {template} does not exist.") from error
 
 
 def _create(client: Any, content: Cluster, metadata: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from local.aws.backup.types.base import (
     Snapshot,
     Target,
     check_key,
+    flag,
     gone,
     listed,
     number,
@@ -21,6 +22,7 @@ from local.aws.backup.types.base import (
 )
 from local.aws.backup.types.network import check_security_groups, subnet
 from local.aws.errors import invalid_request
+from local.aws.fsx import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from local.aws.context import Context
 
 MULTI_AZ = "MULTI_AZ_1"
+_TIERING = "INTELLIGENT_TIERING"
 _LEAST_HDD = 2000
 """GiB: a Windows file system on HDD isn't smaller (restoring-fsx.html)."""
 
@@ -46,12 +49,6 @@ class FileSystem:
         return dict(self.described.get(CONFIGURATIONS[self.kind], {}))
 
 
-CONFIGURATIONS = {
-    "WINDOWS": "WindowsConfiguration",
-    "LUSTRE": "LustreConfiguration",
-    "ONTAP": "OntapConfiguration",
-    "OPENZFS": "OpenZFSConfiguration",
-}
 _COMMON = {"AutomaticBackupRetentionDays", "CopyTagsToBackups", "DailyAutomaticBackupStartTime", "DeploymentType",
            "WeeklyMaintenanceStartTime"}  # fmt: skip
 _SETTINGS: dict[str, frozenset[str]] = {
@@ -59,26 +56,16 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "LUSTRE": frozenset(
         {
             *_COMMON,
-            "PerUnitStorageThroughput",
-            "DriveCacheType",
-            "DataReadCacheConfiguration",
-            "EfaEnabled",
-            "LogConfiguration",
-            "ThroughputCapacity",
+            *("DataReadCacheConfiguration", "DriveCacheType", "EfaEnabled", "LogConfiguration"),
+            *("PerUnitStorageThroughput", "ThroughputCapacity"),
         }
     ),
     "OPENZFS": frozenset({*_COMMON, "ThroughputCapacity", "DiskIopsConfiguration", "ReadCacheConfiguration"}),
     # In the spelling of the page; the last three are those of restore testing's inferred metadata.
     "ONTAP": frozenset(
         {
-            "junctionPath",
-            "sizeInMegabytes",
-            "storageEfficiencyEnabled",
-            "storageVirtualMachineId",
-            "tieringPolicy",
-            "ontapVolumeType",
-            "securityStyle",
-            "snapshotPolicy",
+            *("junctionPath", "sizeInMegabytes", "storageEfficiencyEnabled", "storageVirtualMachineId"),
+            *("tieringPolicy", "ontapVolumeType", "securityStyle", "snapshotPolicy"),
         }
     ),
 }
@@ -92,14 +79,8 @@ class Fsx:
     arn_prefix = "arn:aws:fsx:"
     keys = frozenset(
         {
-            "aws:backup:request-id",
-            "KmsKeyId",
-            "Name",
-            "SecurityGroupIds",
-            "StorageCapacity",
-            "StorageType",
-            "SubnetIds",
-            "VpcId",
+            *("aws:backup:request-id", "KmsKeyId", "Name", "SecurityGroupIds"),
+            *("StorageCapacity", "StorageType", "SubnetIds", "VpcId"),
             *_COMMON,
             *CONFIGURATIONS.values(),
         }
@@ -158,6 +139,8 @@ class Fsx:
         if deployment not in (None, content.settings.get("DeploymentType")):
             raise RestoreProblem("The deployment type can't be changed by a restore.")
         capacity, source = number(metadata, "StorageCapacity"), content.described.get("StorageCapacity", 0)
+        if capacity is not None and metadata.get("StorageType", content.described["StorageType"]) == _TIERING:
+            raise RestoreProblem(f"StorageCapacity can't be given with {_TIERING}: it grows by itself.")
         if capacity is not None and capacity < source:
             raise RestoreProblem(f"StorageCapacity {capacity} is less than the backup's {source}.")
         if metadata.get("KmsKeyId"):
@@ -180,15 +163,18 @@ class Fsx:
             )["Volume"]
             key = made["VolumeId"]
         else:
-            given = {name: metadata[name] for name in ("KmsKeyId", "StorageType") if name in metadata}
+            storage = metadata.get("StorageType", content.described["StorageType"])
+            capacity = number(metadata, "StorageCapacity") or content.described.get("StorageCapacity")
+            given = {"KmsKeyId": metadata["KmsKeyId"]} if metadata.get("KmsKeyId") else {}
             common = {name: metadata[name] for name in _COMMON if name in metadata}
             kept = {name: value for name, value in content.settings.items() if name in _SETTINGS[content.kind]}
             made = client.create_file_system(
                 FileSystemType=content.kind,
-                StorageCapacity=number(metadata, "StorageCapacity") or content.described.get("StorageCapacity"),
                 SubnetIds=listed(metadata, "SubnetIds"),
                 SecurityGroupIds=listed(metadata, "SecurityGroupIds"),
-                **{"StorageType": content.described["StorageType"]} | given,
+                StorageType=storage,
+                **{} if storage == _TIERING else {"StorageCapacity": capacity},
+                **given,
                 **{CONFIGURATIONS[content.kind]: _typed(kept | common) | settings},
                 **tags,
             )["FileSystem"]
@@ -199,14 +185,12 @@ class Fsx:
 
 def _typed(settings: dict[str, Any]) -> dict[str, Any]:
     """Values of metadata keys as the FSx API takes them: they are texts where they come from."""
-    typed = dict(settings)
-    for name in ("AutomaticBackupRetentionDays",):
-        if isinstance(typed.get(name), str):
-            typed[name] = number(typed, name)
-    for name in ("CopyTagsToBackups",):
-        if isinstance(typed.get(name), str):
-            typed[name] = typed[name] == "true"
-    return typed
+    kinds: dict[str, Callable[[dict[str, Any], str], int | bool | None]] = {
+        "AutomaticBackupRetentionDays": number,
+        "CopyTagsToBackups": flag,
+    }
+    texts = {name: read for name, read in kinds.items() if isinstance(settings.get(name), str)}
+    return settings | {name: read(settings, name) for name, read in texts.items()}
 
 
 def _described(client: Any, arn: str) -> dict[str, Any] | None:
@@ -242,8 +226,8 @@ def _check_network(
     if len(subnets) != wanted:
         raise RestoreProblem(f"This file system needs {wanted} of SubnetIds, not {len(subnets)}.")
     vpcs = {subnet(target, one)[0] for one in subnets}
-    if len(vpcs) > 1:
-        raise RestoreProblem("The subnets are of several VPCs.")
+    if len(vpcs) > 1 or not vpcs <= {metadata.get("VpcId", *vpcs)}:
+        raise RestoreProblem("The subnets are not of one VPC, that of VpcId.")
     check_security_groups(target, listed(metadata, "SecurityGroupIds"), vpcs.pop())
 
 
