@@ -9,6 +9,7 @@ from airlift.report import points_looked_at
 from airlift.values import stamp
 from rich.text import Text
 
+from airlift_cli.snapshot import point_of
 from airlift_cli.words import date_and_time, shown, style_of
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ _TOLD = ("resourceArn", "resourceType", "vault", "state", "reason")
 def document(item: Record, looked: Record) -> dict[str, Any]:
     """The choice as `--json` prints it; the points looked at only if `looked` holds them."""
     told: dict[str, Any] = {name: item[name] for name in _TOLD if name in item}
-    if point := _point(item):
+    if point := point_of(item):
         told |= {"recoveryPointArn": point["arn"], "asOf": stamp(moment_of(point)), "chosenWhy": item.get("chosenWhy")}
     return told | (points_looked_at(item, looked) if looked else {})
 
 
 def lines(item: Record, looked: Record) -> Text:
     """One line for the resource and one for why; with `looked`, one for each point, newest first."""
-    point = _point(item)
+    point = point_of(item)
     taken = f"{date_and_time(stamp(moment_of(point)))} UTC" if point else "no point"
     found = [
         Text.assemble((shown(item["resourceArn"]), "bold"), f"  {taken}  ", (item["state"], style_of(item["state"])))
@@ -45,9 +46,3 @@ def _line(one: dict[str, str], when: str = "") -> Text:
     taken = one["why"].startswith("taken")
     text = f"    {date_and_time(one['at'])}  {shown(one['arn'])}  {when}{shown(one['why'])}"
     return Text(text, "green" if taken else "")
-
-
-def _point(item: Record) -> dict[str, Any] | None:
-    candidates: list[dict[str, Any]] = item.get("candidates", [])
-    index = int(item.get("candidate", 0))
-    return candidates[index] if index < len(candidates) else None

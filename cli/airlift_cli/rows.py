@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from airlift_cli.snapshot import moment
+from airlift_cli.snapshot import moment, point_of
 from airlift_cli.words import bar, cell, cells, date_and_time, duration, shown, style_of, tail, wrapped
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _heading(width: int) -> Text:
 
 def _lines(item: Record, now: datetime, width: int) -> list[Text]:
     widths, state, wide = _widths(width), str(item["state"]), width >= WIDE
-    taken = _point(item)
+    taken = point_of(item)
     point = date_and_time(taken.get("restoreTime") or taken.get("createdAt"))
     restored_as = shown(tail(str(item.get("createdResourceArn", ""))))
     values = [
@@ -110,12 +110,6 @@ def _row(values: list[Text], width: int) -> Text:
     line = Text("  ").append_text(cells(values))
     line.truncate(width)
     return line
-
-
-def _point(item: Record) -> dict[str, Any]:
-    candidates: list[dict[str, Any]] = item.get("candidates", [])
-    index = int(item.get("candidate", 0))
-    return candidates[index] if index < len(candidates) else {}
 
 
 def _progress(item: Record, width: int) -> Text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.endings import ACCESS_OPEN, RECOVERED
 from airlift.history import Estimate, estimate
+from airlift.items import candidate_of
 from airlift.ledger import vote_key
 from airlift.values import parse_time, stamp
 
@@ -175,3 +176,8 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
 def bare(record: Record) -> Record:
     """A record without the table's keys."""
     return {name: value for name, value in record.items() if name not in ("pk", "sk", "open")}
+
+
+def point_of(item: Record) -> dict[str, Any]:
+    """The recovery point that a resource's present attempt takes; {} if none is usable."""
+    return candidate_of(item) if item.get("candidates") else {}
