@@ -11,6 +11,7 @@ from airlift.restore import family_of
 from airlift.restore.base import RecoveryPoint, Restored, Target
 
 from tests.local.network import Network, key
+from tests.local.settling import clients, until_done
 from tests.local.story import OWNER, RECOVERY, REGION, client
 from tests.local.test_eks import Backed, backed, cluster, role  # noqa: F401 (a fixture)
 from tests.local.test_second_tier import LUSTRE, OPENZFS, WINDOWS, directory, file_system, machine, protected
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 DRILL = f"drill-20260101-{OWNER}-ab12"
 MULTI_AZ = WINDOWS | {"DeploymentType": "MULTI_AZ_1"}
 IOPS = OPENZFS | {"DiskIopsConfiguration": {"Mode": "USER_PROVISIONED", "Iops": 3000}}
-
-
-def clients(service: str) -> Any:
-    return client(service, RECOVERY)
 
 
 def settled(story: Story, point: RecoveryPoint, target: Target) -> Restored:
@@ -49,15 +46,6 @@ def settled(story: Story, point: RecoveryPoint, target: Target) -> Restored:
     validation = family.validate(clients, restored)
     assert validation.ok, validation.how
     return restored
-
-
-def until_done(story: Story, step: Any, restored: Restored) -> str:
-    for _ in range(20):
-        said = step(clients, restored)
-        if said.done:
-            return str(said.doing)
-        story.wait(said.again_in_seconds)
-    raise AssertionError(said)
 
 
 def the_point(arn: str, kind: str, source: str, *nested: RecoveryPoint) -> RecoveryPoint:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from airlift.restore import family_of
 from airlift.restore.base import RecoveryPoint, Restored, Target
 
 from tests.local.network import Network, key
+from tests.local.settling import clients, until_done
 from tests.local.story import OWNER, RECOVERY, REGION, client
 from tests.local.test_clusters import ENGINES, cluster
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from tests.local.story import Story
 
 DRILL = f"drill-20260101-{OWNER}-ab12"
-
-
-def clients(service: str) -> Any:
-    return client(service, RECOVERY)
 
 
 def dsql() -> str:
@@ -63,14 +60,9 @@ def test_from_recovery_point_to_clean_up(story: Story, kind: str) -> None:
     job = story.restore(arn, metadata)
     assert job["Status"] == "COMPLETED", job
     restored = Restored(point, target, metadata, job["CreatedResourceArn"])
-    for step in (family.finish, family.delete):
-        rounds = 0
-        while not (said := step(clients, restored)).done:
-            rounds += 1
-            assert rounds < 20, said
-            story.wait(said.again_in_seconds)
-        if step == family.finish:
-            validation = family.validate(clients, restored)
-            assert validation.ok, validation.how
+    until_done(story, family.finish, restored)
+    validation = family.validate(clients, restored)
+    assert validation.ok, validation.how
+    until_done(story, family.delete, restored)
     assert not family.validate(clients, restored).ok
     assert clients("rds").describe_db_subnet_groups()["DBSubnetGroups"] == []

@@ -13,6 +13,7 @@ from airlift.restore.ec2 import Ec2
 
 from tests.local.network import Network, key, no_default_vpc
 from tests.local.refusals import refused
+from tests.local.settling import clients, until_done
 from tests.local.story import OWNER, RECOVERY, REGION, client
 
 if TYPE_CHECKING:
@@ -106,11 +107,14 @@ def test_an_instance_comes_back_with_its_disks_and_what_it_was_made_from(story: 
     assert len(ec2.describe_volumes()["Volumes"]) == 2
 
 
-def test_what_airlift_asks_for_finishes_and_deletes_is_what_is_there(story: Story, backup: Backup) -> None:
-    def clients(service: str) -> Any:
-        return client(service, RECOVERY)
+def own_snapshots() -> set[str]:
+    found = client("ec2", RECOVERY).describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    return {one["SnapshotId"] for one in found}
 
+
+def test_what_airlift_asks_for_finishes_and_deletes_is_what_is_there(story: Story, backup: Backup) -> None:
     network, family = Network.of(RECOVERY), Ec2()
+    before = own_snapshots()
     told = story.backup().get_recovery_point_restore_metadata(BackupVaultName="access", RecoveryPointArn=backup.point)
     kept = {name: value for name, value in told["RestoreMetadata"].items() if value is not None}
     source = f"arn:aws:ec2:{REGION}:{OWNER}:instance/{backup.instance['InstanceId']}"
@@ -127,20 +131,16 @@ def test_what_airlift_asks_for_finishes_and_deletes_is_what_is_there(story: Stor
     job = story.restore(backup.point, metadata)
     assert job["Status"] == "COMPLETED", job
     restored = Restored(point, target, metadata, job["CreatedResourceArn"])
-    for step in (family.finish, family.delete):
-        rounds = 0
-        while not (said := step(clients, restored)).done:
-            rounds += 1
-            assert rounds < 20, said
-            story.wait(said.again_in_seconds)
-        if step == family.finish:
-            validation = family.validate(clients, restored)
-            assert validation.ok, validation.how
+    assert len(own_snapshots() - before) == len(DEVICES)
+    until_done(story, family.finish, restored)
+    validation = family.validate(clients, restored)
+    assert validation.ok, validation.how
+    until_done(story, family.delete, restored)
     ec2 = clients("ec2")
     assert not family.validate(clients, restored).ok
     assert ec2.describe_volumes()["Volumes"] == []
     assert ec2.describe_images(Owners=["self"])["Images"] == []
-    assert not [one for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] if one.get("Tags")]
+    assert own_snapshots() == before
 
 
 FAIL: tuple[tuple[dict[str, str], str], ...] = (

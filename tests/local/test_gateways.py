@@ -60,6 +60,10 @@ def test_a_virtual_machine_comes_back_as_an_instance(story: Story) -> None:
         ({"SubnetId": "subnet-0123456789abcdef0"}, "does not exist"),
         ({"KmsKeyId": f"arn:aws:kms:{REGION}:{OWNER}:key/x"}, "KMS key"),
         ({"KeyName": "ops"}, "KeyName"),
+        ({"IamInstanceProfileName": "absent"}, "IAM Instance Profile"),
+        ({"NetworkInterfaces": '[{"NetworkInterfaceId": "eni-0123456789abcdef0"}]'}, "interface"),
+        ({"Placement": '{"AvailabilityZone": "us-east-1a"}'}, "zone"),
+        ({"Placement": '{"HostId": "h-0123456789abcdef0"}'}, "HostId"),
     ):
         failed = story.restore(point, asked | change)
         assert (failed["Status"], text in failed["StatusMessage"]) == ("FAILED", True), failed

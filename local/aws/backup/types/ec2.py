@@ -14,22 +14,18 @@ from local.aws.backup.types.base import (
     Target,
     barred_by_key,
     check_key,
-    flag,
     gone,
-    listed,
     parsed,
     tag_list,
 )
 from local.aws.backup.types.ebs import read_volume
-from local.aws.backup.types.launch import Disk, check_images, launch
-from local.aws.backup.types.network import check_security_groups, instance_subnet, subnet
+from local.aws.backup.types.launch import Disk, asked_for, check_images, check_launch, check_profile, exists, launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local.aws.context import Context
 
-_FLAGS = ("DisableApiTermination", "EbsOptimized", "RequireIMDSv2")
 _USE_BACKED_UP = "UseBackedUpValue"
 
 
@@ -49,7 +45,7 @@ class Ec2:
     arn_prefix = "arn:aws:ec2:*:*:instance/"
     keys = frozenset(
         {
-            *_FLAGS,
+            *("DisableApiTermination", "EbsOptimized", "RequireIMDSv2"),
             *("Architecture", "BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions"),
             *("CreditSpecification", "ElasticGpuSpecification", "EnaSupport", "HibernationOptions"),
             *("IamInstanceProfileName", "InstanceInitiatedShutdownBehavior", "InstanceMarketOptions", "InstanceType"),
@@ -122,32 +118,14 @@ class Ec2:
     def check(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> None:
         """Everything of the target's account that the metadata names, and the keys of encrypted disks."""
         check_images(target, content.described["InstanceId"])
-        _, zone = instance_subnet(target, metadata)
+        check_launch(target, metadata)
         ec2 = target.client("ec2")
         if metadata.get("KeyName"):
-            _exists(lambda name: ec2.describe_key_pairs(KeyNames=[name]), metadata["KeyName"], "key pair")
-        self._check_interfaces(target, parsed(metadata, "NetworkInterfaces", []))
-        placement = parsed(metadata, "Placement", {})
-        if placement.get("AvailabilityZone") not in (None, "", zone):
-            raise RestoreProblem(f"The zone {placement['AvailabilityZone']} is not the subnet's, {zone}.")
-        for key in ("GroupName", "HostId"):
-            if placement.get(key):
-                raise RestoreProblem(f"The Placement {key} '{placement[key]}' is unknown.")
+            exists(lambda name: ec2.describe_key_pairs(KeyNames=[name]), metadata["KeyName"], "key pair")
         if "CapacityReservationTarget" in parsed(metadata, "CapacityReservationSpecification", {}):
             raise RestoreProblem("The capacity reservation does not exist.")
         self._check_profile(target, content, metadata.get("IamInstanceProfileName"))
-        for key in _FLAGS:
-            flag(metadata, key, "false")
         check_disks(target, content.disks, parsed(metadata, "BlockDeviceMappings", []))
-
-    def _check_interfaces(self, target: Target, interfaces: list[dict[str, Any]]) -> None:
-        describe = target.client("ec2").describe_network_interfaces
-        for one in interfaces:
-            if one.get("NetworkInterfaceId"):
-                _exists(lambda name: describe(NetworkInterfaceIds=[name]), one["NetworkInterfaceId"], "interface")
-            if one.get("SubnetId"):
-                vpc, _ = subnet(target, one["SubnetId"])
-                check_security_groups(target, one.get("Groups", ()), vpc)
 
     def _check_profile(self, target: Target, content: Instance, name: str | None) -> None:
         """A profile is the backed up one or none; it can't be changed by a restore."""
@@ -157,25 +135,13 @@ class Ec2:
         own = arn.rpartition("/")[2]
         if not own or name not in (_USE_BACKED_UP, own):
             raise RestoreProblem(f"IamInstanceProfileName {name!r} is not the one of the backup.")
-        get = target.client("iam").get_instance_profile
-        _exists(lambda profile: get(InstanceProfileName=profile), own, "IAM Instance Profile")
+        check_profile(target, own)
 
     def restore(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> str:
         """Snapshots, an image, an instance of it, and the blocks on its volumes."""
-        subnet_id, zone = instance_subnet(target, metadata)
-        asked: dict[str, Any] = {
-            "InstanceType": metadata.get("InstanceType") or content.described["InstanceType"],
-            "SubnetId": subnet_id,
-            "DisableApiTermination": flag(metadata, "DisableApiTermination", "false"),
-            "EbsOptimized": flag(metadata, "EbsOptimized", "false"),
-        }
-        if listed(metadata, "SecurityGroupIds"):
-            asked["SecurityGroupIds"] = listed(metadata, "SecurityGroupIds")
-        if flag(metadata, "RequireIMDSv2", "false"):
-            asked["MetadataOptions"] = {"HttpTokens": "required"}
-        for key in ("KeyName", "InstanceInitiatedShutdownBehavior"):
-            if metadata.get(key):
-                asked[key] = metadata[key]
+        asked, zone = asked_for(target, metadata, metadata.get("InstanceType") or content.described["InstanceType"])
+        if metadata.get("KeyName"):
+            asked["KeyName"] = metadata["KeyName"]
         if target.copy_tags and content.tags:
             # An instance's tags go to its volumes as well; the volumes' own are lost.
             kinds = ("instance", "volume")
@@ -204,10 +170,3 @@ def check_disks(target: Target, disks: tuple[Disk, ...], mappings: list[dict[str
             raise RestoreProblem(f"The volume {disk.device} can't be smaller than the backup.")
         if "KmsKeyId" in change or (disk.volume.encrypted and target.crosses_accounts):
             check_key(target, change.get("KmsKeyId"))
-
-
-def _exists(describe: Any, name: str, kind: str) -> None:
-    try:
-        describe(name)
-    except ClientError as error:
-        raise RestoreProblem(f"The {kind} '{name}' does not exist") from error

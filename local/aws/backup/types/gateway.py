@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from local.aws.backup.types.base import RestoreProblem, Snapshot, Target, check_key, flag, gone, listed
+from local.aws.backup.types.base import RestoreProblem, Snapshot, Target, check_key, gone
 from local.aws.backup.types.ebs import Ebs, Volume
-from local.aws.backup.types.launch import Disk, check_images, launch
-from local.aws.backup.types.network import instance_subnet
+from local.aws.backup.types.launch import Disk, asked_for, check_images, check_launch, check_profile, launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,24 +94,15 @@ class VirtualMachine:
         if len(content.disks) > _MOST_DISKS or any(disk.volume.size > _LARGEST for disk in content.disks):
             raise RestoreProblem(f"EC2 takes {_MOST_DISKS} disks of {_LARGEST // _TIB} TB.")
         check_images(target, content.machine_id)
-        instance_subnet(target, metadata)
+        check_launch(target, metadata)
+        if metadata.get("IamInstanceProfileName"):
+            check_profile(target, metadata["IamInstanceProfileName"])
         if metadata.get("KmsKeyId"):
             check_key(target, metadata["KmsKeyId"])
-        for key in ("DisableApiTermination", "EbsOptimized", "RequireIMDSv2"):
-            flag(metadata, key, "false")
 
     def restore(self, target: Target, content: Machine, metadata: Mapping[str, str]) -> str:
         """An instance with its disks, encrypted if a key is given."""
-        subnet_id, zone = instance_subnet(target, metadata)
-        asked: dict[str, Any] = {
-            "InstanceType": metadata["InstanceType"],
-            "SubnetId": subnet_id,
-            "DisableApiTermination": flag(metadata, "DisableApiTermination", "false"),
-        }
-        if listed(metadata, "SecurityGroupIds"):
-            asked["SecurityGroupIds"] = listed(metadata, "SecurityGroupIds")
-        if flag(metadata, "RequireIMDSv2", "false"):
-            asked["MetadataOptions"] = {"HttpTokens": "required"}
+        asked, zone = asked_for(target, metadata, metadata["InstanceType"])
         key = metadata.get("KmsKeyId")
         changes = [
             {"DeviceName": disk.device, "Ebs": {"Encrypted": True, "KmsKeyId": key}} for disk in content.disks if key

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.aws.backup.types.base import RestoreProblem
+from botocore.exceptions import ClientError
+
+from local.aws.backup.types.base import RestoreProblem, flag, listed, parsed
+from local.aws.backup.types.network import check_security_groups, instance_subnet, subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local.aws.backup.types.base import Target
     from local.aws.backup.types.ebs import Volume
 
 
+_FLAGS = ("DisableApiTermination", "EbsOptimized", "RequireIMDSv2")
 BACKUP_VAULT_IMAGES = "aws-backup-vault"
 """The provider of the images that a restore out of an air-gapped vault uses (devguide/restoring-ec2.html)."""
 
@@ -24,6 +28,58 @@ def check_images(target: Target, source_id: str) -> None:
     providers = [name for one in images["ImageCriteria"] for name in one.get("ImageProviders", ())]
     if images["State"] == "enabled" and BACKUP_VAULT_IMAGES not in providers:
         raise RestoreProblem(f"Source AMI of {source_id} not found in Region {target.region}.")
+
+
+def check_launch(target: Target, metadata: Mapping[str, str]) -> None:
+    """What metadata names of the target account, for instances of either kind. Raises RestoreProblem."""
+    _, zone = instance_subnet(target, metadata)
+    describe = target.client("ec2").describe_network_interfaces
+    for one in parsed(metadata, "NetworkInterfaces", []):
+        if one.get("NetworkInterfaceId"):
+            exists(lambda name: describe(NetworkInterfaceIds=[name]), one["NetworkInterfaceId"], "interface")
+        if one.get("SubnetId"):
+            vpc, _ = subnet(target, one["SubnetId"])
+            check_security_groups(target, one.get("Groups", ()), vpc)
+    placement = parsed(metadata, "Placement", {})
+    if placement.get("AvailabilityZone") not in (None, "", zone):
+        raise RestoreProblem(f"The zone {placement['AvailabilityZone']} is not the subnet's, {zone}.")
+    for key in ("GroupName", "HostId"):
+        if placement.get(key):
+            raise RestoreProblem(f"The Placement {key} '{placement[key]}' is unknown.")
+    for key in _FLAGS:
+        flag(metadata, key, "false")
+
+
+def check_profile(target: Target, name: str) -> None:
+    """An instance profile must be the target account's. Raises RestoreProblem."""
+    get = target.client("iam").get_instance_profile
+    exists(lambda profile: get(InstanceProfileName=profile), name, "IAM Instance Profile")
+
+
+def exists(describe: Any, name: str, kind: str) -> None:
+    """`describe` finds `name` in the target account. Raises RestoreProblem."""
+    try:
+        describe(name)
+    except ClientError as error:
+        raise RestoreProblem(f"The {kind} '{name}' does not exist") from error
+
+
+def asked_for(target: Target, metadata: Mapping[str, str], instance_type: str) -> tuple[dict[str, Any], str]:
+    """RunInstances' parameters that metadata of either kind gives, and the zone."""
+    subnet_id, zone = instance_subnet(target, metadata)
+    asked: dict[str, Any] = {
+        "InstanceType": instance_type,
+        "SubnetId": subnet_id,
+        "DisableApiTermination": flag(metadata, "DisableApiTermination", "false"),
+        "EbsOptimized": flag(metadata, "EbsOptimized", "false"),
+    }
+    if listed(metadata, "SecurityGroupIds"):
+        asked["SecurityGroupIds"] = listed(metadata, "SecurityGroupIds")
+    if flag(metadata, "RequireIMDSv2", "false"):
+        asked["MetadataOptions"] = {"HttpTokens": "required"}
+    if metadata.get("InstanceInitiatedShutdownBehavior"):
+        asked["InstanceInitiatedShutdownBehavior"] = metadata["InstanceInitiatedShutdownBehavior"]
+    return asked, zone
 
 
 @dataclass(frozen=True)
