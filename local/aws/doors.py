@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Place = tuple[str, str, str]
 """Account, Region and the id of a volume, a file system or a database cluster."""
 
 Disk = tuple[str, int, bytes]
 """Label, size in GiB and content."""
-
-Tree = Mapping[str, bytes]
 
 
 class Doors:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _ITEM, _PAGE = 400 * 1024, 1024 * 1024  # bytes (ServiceQuotas.html, Query.Pagination.html)
-_ACTIONS = 100  # of a transaction (API_TransactWriteItems.html)
+_ACTIONS, _TRANSACTION = 100, 4 * 1024 * 1024  # of a transaction; bytes of its items (API_TransactWriteItems.html)
 
 _OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups")
 """Operations on the table as a whole, whose description stays moto's."""
@@ -126,7 +126,7 @@ class Tables:
             raise Refused(f"Member must have length less than or equal to {_ACTIONS}")
         table = self._table(call, actions[0][1]["TableName"])
         changes: dict[tuple[str, str], Item | None] = {}
-        reasons = []
+        reasons, size = [], 0
         for kind, request in actions:
             key = _key(table, request["Item"] if kind == "Put" else request["Key"])
             if key in changes:
@@ -135,10 +135,13 @@ class Tables:
             expressions = Expressions(request)
             condition = request.get("ConditionExpression")
             holds = expressions.condition(condition)(old or {}) if condition else True
-            changes[key] = _changed(table, kind, request, old, expressions)
+            changes[key], bytes_ = _changed(table, kind, request, old, expressions)
+            size += bytes_
             expressions.done()
             code = {"Code": "None"} if holds else {"Code": "ConditionalCheckFailed"}
             reasons.append(code)
+        if size > _TRANSACTION:
+            raise Refused("The aggregate size of the items in the transaction has exceeded 4 MB")
         if any(reason["Code"] != "None" for reason in reasons):
             codes = ", ".join(reason["Code"] for reason in reasons)
             text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
@@ -148,12 +151,14 @@ class Tables:
         return {}
 
 
-def _changed(table: Table, kind: str, request: Mapping[str, Any], old: Item | None, expressions: Expressions) -> Any:
-    """The item after one action of a transaction; None if there is none."""
+def _changed(
+    table: Table, kind: str, request: Mapping[str, Any], old: Item | None, expressions: Expressions
+) -> tuple[Item | None, int]:
+    """The item after one action of a transaction, None if there is none, and the bytes that count."""
     if kind == "ConditionCheck":
-        return old
+        return old, _size(old or {})
     if kind == "Delete":
-        return None
+        return None, _size(old or {})
     item: Item = dict(request["Item"]) if kind == "Put" else {**(old or {}), **request["Key"]}
     if kind == "Update":
         expressions.update(request["UpdateExpression"])(item)
@@ -162,9 +167,10 @@ def _changed(table: Table, kind: str, request: Mapping[str, Any], old: Item | No
     for attribute in table.indexes.values():
         if attribute in item and not item[attribute].get("S"):
             raise Refused(f"Type mismatch for Index Key {attribute}: expected a string that is not empty")
-    if _size(item) > _ITEM:
+    size = _size(item)
+    if size > _ITEM:
         raise Refused("Item size has exceeded the maximum allowed size")
-    return item
+    return item, size
 
 
 def _key(table: Table, attributes: Mapping[str, Any]) -> tuple[str, str]:

@@ -62,9 +62,13 @@ def _commands(document: Path, program: str) -> list[list[str]]:
     return [shlex.split(part, comments=True) for part in code if part.startswith(f"{program} ")]
 
 
+def _links(document: Path) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", document.read_text())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
 def test_links_resolve(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+    for target in _links(document):
         if "://" in target:
             continue
         path, _, anchor = target.partition("#")
@@ -80,7 +84,8 @@ def test_every_file_with_an_inference_has_a_row_in_the_checklist() -> None:
         for path in sorted((ROOT / folder).rglob("*.py"))
         if re.search(r"\binferred\b", path.read_text())
     ]
-    assert marked
+    assert len(marked) > 40
+    assert len(ROWS) > 100
     missing = [path for path in marked if not any(path in row for row in ROWS)]
     assert not missing, "docs/real-aws-checklist.md has no row for these"
 
@@ -93,7 +98,7 @@ def _defined(path: Path) -> set[str]:
 
 def test_places_that_the_checklist_names_exist() -> None:
     places = re.findall(r"`((?:functions|local)/[\w/.]+\.py):(\w+)`", CHECKLIST)
-    assert places
+    assert len(places) > 150
     assert not [f"{path}:{name}" for path, name in places if name not in _defined(ROOT / path)]
 
 
@@ -159,7 +164,7 @@ def test_every_alarm_and_every_situation_has_its_section_in_the_runbook() -> Non
         r"^  (\w+):.*\n    Type: AWS::CloudWatch::Alarm", (ROOT / "template.yaml").read_text(), re.MULTILINE
     )
     text = RUNBOOK.read_text()
-    assert alarms
+    assert len(alarms) > 5
     assert {_anchor(alarm) for alarm in alarms} <= _anchors(RUNBOOK)
     index = set(re.findall(r"\(#([\w-]+)\) \|$", text, re.MULTILINE))
     told = {"who-is-told"}  # about notices, no situation
@@ -217,21 +222,28 @@ def _members(schema: dict[str, Any]) -> dict[str, Any]:
     return own | {key: one for part in parts for key, one in _members(part).items()}
 
 
+def _keys(document: Path) -> list[str]:
+    """Keys of the plan that a document gives with a dot."""
+    names = re.findall(r"`([a-z]\w+(?:\.[a-z]\w+)+)[^`\n]*`", document.read_text())
+    return [name for name in names if name.split(".")[0] in _PLAN["properties"] and not name.endswith(".py")]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
 def test_keys_of_the_plan_exist(document: Path) -> None:
-    for name in re.findall(r"`([a-z]\w+(?:\.[a-z]\w+)+)[^`\n]*`", document.read_text()):
-        first, *_, last = keys = name.split(".")
-        if first not in _PLAN["properties"] or last == "py":
-            continue
+    for name in _keys(document):
         members = _PLAN["properties"]
-        for key in keys:
+        for key in name.split("."):
             assert key in members, name
             members = _members(members[key])
 
 
+def _parts_of_plans(document: Path) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_names)
 def test_parts_of_a_plan_pass_its_check(document: Path) -> None:
-    for block in re.findall(r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL):
+    for block in _parts_of_plans(document):
         plan = _over(yaml.safe_load(block), _EXAMPLE)
         assert [problem for problem in check(plan) if problem.severity == "error"] == []
 
@@ -240,13 +252,17 @@ def test_modules_that_documents_name_exist() -> None:
     folders = ("functions", "local", "cli", "bench", "checks", "tests")
     modules = {path.name for folder in folders for path in (ROOT / folder).rglob("*.py")}
     named = {name for path in DOCUMENTS for name in re.findall(r"`(?:[\w/<>]+/)?(\w+\.py)\b", path.read_text())}
+    assert len(named) > 80
     assert named - modules == set()
+
+
+def _deployments(path: Path) -> list[str]:
+    return re.findall(r"^.*\bsam deploy --.*$", path.read_text().replace("\\\n", " "), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "samconfig.toml"], ids=_names)
 def test_every_deployment_that_is_documented_is_preceded_by_the_check(path: Path) -> None:
-    text = path.read_text().replace("\\\n", " ")
-    for deployment in re.findall(r"^.*\bsam deploy --.*$", text, re.MULTILINE):
+    for deployment in _deployments(path):
         assert re.search(r"airlift deploy-check --region (\S+) +&& +sam deploy --region \1\b", deployment), deployment
 
 
@@ -254,6 +270,7 @@ def test_the_guide_explains_every_parameter_of_the_template() -> None:
     template = (ROOT / "template.yaml").read_text()
     parameters = yaml.safe_load(template[template.index("Parameters:") : template.index("\nConditions:")])["Parameters"]
     guide = (ROOT / "docs/guide.md").read_text()
+    assert len(parameters) > 10
     assert set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) >= set(parameters)
 
 
@@ -267,6 +284,7 @@ def test_each_type_and_option_is_told() -> None:
 def test_the_architecture_shows_every_state() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     states = _states("Task", "Map", "Succeed", "Fail")
+    assert len(states) > 15
     assert not [name for name in states if not re.search(rf"\b{name}\b", text)]
 
 
@@ -275,3 +293,20 @@ def test_tests_that_documents_name_exist() -> None:
     named = {name for path in DOCUMENTS for name in re.findall(r"`(test_\w+)`", path.read_text())}
     assert len(named) > 50
     assert named - tests == set()
+
+
+@pytest.mark.parametrize(
+    ("found", "least"),
+    [
+        (_links, 150),
+        (_keys, 20),
+        (_parts_of_plans, 2),
+        (_deployments, 4),
+        (lambda document: _commands(document, "aws"), 100),
+        (lambda document: _commands(document, "airlift"), 150),
+    ],
+    ids=["links", "keys", "parts of plans", "deployments", "aws", "airlift"],
+)
+def test_there_is_something_to_look_at(found: Callable[[Path], list[Any]], least: int) -> None:
+    """A pattern that no longer finds anything would let its test pass on every document."""
+    assert sum(len(found(document)) for document in DOCUMENTS) >= least

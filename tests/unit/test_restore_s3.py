@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FAMILY = S3()
 POINT = a_point("arn:aws:s3:::orders-documents", "S3", size_bytes=4096)
-LONG = a_point("arn:aws:s3:::orders.documents.of.the.company-which-is-long", "S3")
 KEY = "arn:aws:kms:ap-northeast-1:444455556666:key/0a1b2c3d-0000-4000-8000-000000000001"
 
 

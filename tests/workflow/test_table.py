@@ -185,6 +185,18 @@ def test_what_dynamodb_refuses_is_refused(change: dict[str, Any], said: str) -> 
     assert caught.value.code == "ValidationException"
 
 
+def test_a_transaction_of_more_than_four_megabytes_is_refused() -> None:
+    made = tables()
+
+    def puts(count: int) -> dict[str, Any]:
+        items = [{"pk": {"S": "A"}, "sk": {"S": f"{number}"}, "text": {"S": "x" * 400_000}} for number in range(count)]
+        return {"TransactItems": [{"Put": {"TableName": NAME, "Item": item}} for item in items]}
+
+    assert ask(made, "TransactWriteItems", puts(10)) == ("", {})
+    assert ask(tables(), "TransactWriteItems", puts(11)) == ("ValidationException", [])
+    assert ask(made, "TransactWriteItems", puts(11)) == ("ValidationException", [])
+
+
 def test_a_page_ends_at_a_megabyte_and_the_next_begins_behind_it() -> None:
     made = tables()
     for number in range(9):

@@ -139,10 +139,11 @@ def test_every_metric_of_dashboard_and_alarms_is_really_emitted(shown: dict[str,
 
 
 def test_every_metric_of_aws_has_its_name_and_is_of_a_resource_that_exists(shown: dict[str, Any]) -> None:
-    for namespace, name, dimensions in needed(shown):
-        if namespace != "Airlift":
-            assert name in OF_AWS[namespace]
-            assert {value for _, value in dimensions} <= shown["exists"]
+    of_aws = [metric for metric in needed(shown) if metric[0] != "Airlift"]
+    assert {namespace for namespace, _, _ in of_aws} == set(OF_AWS)
+    for namespace, name, dimensions in of_aws:
+        assert name in OF_AWS[namespace]
+        assert {value for _, value in dimensions} <= shown["exists"]
 
 
 def test_what_is_emitted_is_looked_at_and_has_bounded_dimensions(shown: dict[str, Any]) -> None:
@@ -163,6 +164,7 @@ def test_the_tests_run_with_the_names_that_the_template_sets() -> None:
 def test_every_alarm_tells_people_and_is_on_the_dashboard(shown: dict[str, Any]) -> None:
     (widget,) = [one for one in shown["body"]["widgets"] if one["type"] == "alarm"]
     assert sorted(widget["properties"]["alarms"]) == sorted(alarm["AlarmArn"] for alarm in shown["alarms"])
+    assert shown["alarms"]
     for alarm in shown["alarms"]:
         assert alarm["AlarmActions"] == [shown["people"]]
 
@@ -171,6 +173,7 @@ def test_the_runbook_has_a_page_for_every_alarm() -> None:
     template = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
     alarms = {name for name, one in template.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
     rows = set(re.findall(r"^### (\w+Alarm)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE))
+    assert len(alarms) > 5
     assert rows == alarms
 
 
@@ -182,18 +185,19 @@ def test_widgets_do_not_overlap(shown: dict[str, Any]) -> None:
         assert max(x for x, _ in cells) < 24
         assert not cells & taken
         taken |= cells
+    assert taken
 
 
 def test_log_widgets_ask_for_what_lines_have(shown: dict[str, Any]) -> None:
     _, keys = logged()
-    for widget in shown["body"]["widgets"]:
-        if widget["type"] == "log":
-            query = widget["properties"]["query"]
-            asked = set(re.findall(r"latest\((\w[\w.]*)\)", query))
-            for names in re.findall(r"(?:by|fields) ([^|]+?) *(?:\||$)", query):
-                asked |= set(names.split(", "))
-            assert len(asked) > 5
-            assert asked - {"@timestamp"} <= keys
+    queries = [one["properties"]["query"] for one in shown["body"]["widgets"] if one["type"] == "log"]
+    assert queries
+    for query in queries:
+        asked = set(re.findall(r"latest\((\w[\w.]*)\)", query))
+        for names in re.findall(r"(?:by|fields) ([^|]+?) *(?:\||$)", query):
+            asked |= set(names.split(", "))
+        assert len(asked) > 5
+        assert asked - {"@timestamp"} <= keys
 
 
 def test_a_recovery_can_be_followed_from_the_finding_to_the_last_job() -> None:
@@ -208,6 +212,7 @@ def test_a_recovery_can_be_followed_from_the_finding_to_the_last_job() -> None:
     assert begins["trigger_id"] in {r["sk"].removeprefix("TRIGGER#") for r in after.of("TRIGGER#")}
     assert {line["job_id"] for line in mine if line["message"] == "Settled"} == {j["RestoreJobId"] for j in after.jobs}
     of_vault = [line for line in mine if line["message"] in ("Votes", "Turn", "Settled")]
+    assert len(of_vault) > 2
     assert all(line["source_backup_vault_arn"] in after.story.vault_arns for line in of_vault)
     assert all(line["execution_arn"].startswith("arn:aws:states:") for line in mine)
 
@@ -217,5 +222,6 @@ def test_the_words_of_a_finding_are_in_no_line() -> None:
     sample = json.loads((ROOT / "events" / "guardduty-finding.json").read_text())
     text = json.dumps(after.lines, ensure_ascii=False)
 
+    assert after.lines
     assert sample["detail"]["description"] not in text
     assert sample["detail"]["title"] not in text

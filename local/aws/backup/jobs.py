@@ -38,7 +38,7 @@ class Job:
 def select(items: list[dict[str, Any]], params: Params, filters: Mapping[str, str]) -> list[dict[str, Any]]:
     """The jobs that pass the equality `filters` (parameter -> member) and the time filters in `params`.
 
-    Raises InvalidParameterValueException for a filter not provided here.
+    Raises UnsupportedLocally for a filter not provided here.
     """
     times = {"ByCreatedAfter", "ByCreatedBefore", "ByCompleteAfter", "ByCompleteBefore"}
     unknown = {name for name in params if name.startswith("By")} - times - set(filters)

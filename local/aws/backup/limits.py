@@ -22,7 +22,7 @@ def check_limits(kind: str, metadata: Mapping[str, str], running: Iterable[Any])
     if kind not in MOST:
         return
     others = list(running)
-    if len(others) >= MOST.get(kind, len(others) + 1):
+    if len(others) >= MOST[kind]:
         raise RestoreProblem(f"Limit exceeded: {MOST[kind]} concurrent restores of {kind} in an account.")
     key = ALONE.get(kind, "").lower()
     names = {value for name, value in metadata.items() if name.lower() == key}

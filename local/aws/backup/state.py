@@ -32,9 +32,9 @@ MAX_VAULTS = 300
 class Point:
     """A recovery point. `content` is the resource type's own frozen copy of the data.
 
-    `barred` says why an air-gapped vault does not take it; `continuous` since when it holds all changes, `stopped`
-    until when; `scans` are its malware scans, each as DescribeRecoveryPoint has it; `parent` is the composite point it
-    is nested in, as `member`.
+    `barred` says why an air-gapped vault does not take it; `continuous` whether it holds all changes since
+    `created`, `stopped` until when; `scans` are its malware scans, each as DescribeRecoveryPoint has it; `parent` is
+    the composite point it is nested in, as `member`.
     """
 
     arn: str
