@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from airlift.documents import Problem, did_you_mean, nearest
-from airlift.plan_check_resources import example_target, refusals, resource_problems, served
+from airlift.plan_check_resources import example_target, kinds_of, refusals, resource_problems, served
 from airlift.restore import FAMILIES, NOT_HELD, nearest_key
 from airlift.restore.common import LONGEST_TAG_VALUE, OPTIONS, VALIDATION_FUNCTION
 
@@ -83,8 +83,9 @@ def target_problems(plan: Plan) -> list[Problem]:
             found += _option_problems(where, settings, [kind], plan)
     for i, entry in enumerate(targets.resources):
         where = ("targets", "resources", i)
-        found += _metadata_problems((*where, "metadata"), entry, RESTORABLE)
-        found += _option_problems(where, entry, RESTORABLE, plan)
+        kinds = kinds_of(entry.arn) or RESTORABLE
+        found += _metadata_problems((*where, "metadata"), entry, kinds)
+        found += _option_problems(where, entry, kinds, plan)
     if not any(problem.severity == "error" for problem in found):
         found += _lacks(plan)
     return found

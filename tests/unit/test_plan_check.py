@@ -230,10 +230,16 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         "no such metadata",
     ),
     (
-        resource(f"arn:aws:dynamodb:{REGION}:111122223333:table/orders", metadata={"volumeType": "gp3"}),
-        "targets.resources[0]",
+        resource(f"arn:aws:dynamodb:{REGION}:111122223333:table/orders", metadata={"TableName": "orders"}),
+        "targets.resources[0].metadata.TableName",  # Timestream has such a key
         "error",
-        "DynamoDB: A restore of DynamoDB takes no metadata key 'volumeType'.",
+        'A restore of DynamoDB takes no such metadata. Did you mean "targetTableName"?',
+    ),
+    (
+        resource("arn:aws:elasticfilesystem:*:*:file-system/*", streamViewType="KEYS_ONLY"),
+        "targets.resources[0].streamViewType",
+        "error",
+        "A restore of EFS knows no such option.",
     ),
     (
         resource("arn:aws:ec2:*:111122223333:*", metadata={"volumeType": "gp3"}),
