@@ -77,7 +77,7 @@ class RecoveryEnded(Announcement):
     """Recovered, AccessOpen, or the name of an error (docs/runbook.md)."""
     cause: str
     report: str
-    """Where its summary lies, s3://…"""
+    """Where the page of its report lies, s3://…; report.json and map.json lie beside it."""
 
 
 KINDS: tuple[type[Announcement], ...] = (RecoveryRequested, AccessApproved, ResourceRestored, RecoveryEnded)

@@ -48,6 +48,8 @@ class Played:
     """What lies in the evidence bucket, by key."""
     output: str
     """What the functions logged, metrics included."""
+    announced: list[dict[str, Any]]
+    """Events that were put on the bus for other tools."""
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's records whose sort key begins so."""
@@ -134,6 +136,7 @@ def look(story: Story) -> Played:
         [*sim.aws.faults.unhit(), *sim.deliveries.unhit()],
         _kept(sim),
         sim.lambdas.output,
+        [event for event in sim.events.log if event["source"] == "airlift"],
     )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
+
+import jsonschema
+from airlift_cli.schemas import FOLDER
 
 from tests.workflow.scenarios import Played, played
 
@@ -29,6 +33,22 @@ def test_votes_and_their_order_are_recorded() -> None:
     assert [kind for kind in after.timeline if kind in ("trigger", "request", "vote", "granted", "closed")] == [
         "trigger", "request", "vote", "vote", "granted", "closed",
     ]  # fmt: skip
+
+
+def test_other_tools_hear_of_every_step_in_events_of_the_published_shape() -> None:
+    after = played("approved")
+    schema = jsonschema.Draft202012Validator(json.loads((FOLDER / "events.schema.json").read_text(encoding="utf-8")))
+
+    for event in after.announced:
+        schema.validate({name: event[name] for name in ("source", "detail-type", "detail")})
+    kinds = Counter(event["detail-type"] for event in after.announced)
+    once = dict.fromkeys(("Recovery Requested", "Access Approved", "Recovery Ended"), 1)
+    assert kinds == once | {"Resource Restored": len(after.items)}
+    restored = [event["detail"] for event in after.announced if event["detail-type"] == "Resource Restored"]
+    became = {one["resourceArn"]: one["createdResourceArn"] for one in restored}
+    assert became == {arn: item["createdResourceArn"] for arn, item in after.items.items()}
+    (ended,) = [event["detail"] for event in after.announced if event["detail-type"] == "Recovery Ended"]
+    assert ended["report"].partition("//")[2].partition("/")[2] in after.kept
 
 
 def test_an_unreadable_point_is_followed_by_the_next_older_one() -> None:
