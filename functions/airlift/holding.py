@@ -51,7 +51,7 @@ def _lacking(targets: Targets) -> Seen:
         for item, target in targets
         if (lack := next(around.lacks(item["resourceType"], target), None))
     }
-    return reasons, "; ".join(around.unread.values())
+    return reasons, "; ".join(f"{one.what}: {one.said}" for one in around.unread)
 
 
 def _open(targets: Targets) -> Seen:

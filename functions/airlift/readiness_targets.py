@@ -103,10 +103,12 @@ def targets(scene: Scene) -> Iterator[Result]:
                 kinds.append(kind)
     for (name, what, why, remedy), kinds in found.items():
         yield Result(_NAMES[name], "holds", ", ".join(kinds), what, why, remedy)
-    for key, told in around.unread.items():
-        why = "If it can't be used either, what would be encrypted with it can't be restored."
-        remedy = "let the key's policy and the role of the function CheckReadiness allow kms:DescribeKey."
-        yield Result(_NAMES["key"], "warning", key, f"Key {key} can't be looked at: {told}.", why, remedy)
+    for name, what, said in around.unread:
+        why = "What it concerns can't be restored if it does not do."
+        remedy = (
+            "let the role of the function CheckReadiness read it; a key's own policy must allow kms:DescribeKey, too."
+        )
+        yield Result(_NAMES[name], "warning", ACCOUNT, f"{what} can't be looked at: {said}.", why, remedy)
 
 
 _NAMES = {"place": "target places", "key": "target keys", "name": "target names", "image": "Allowed AMIs"}

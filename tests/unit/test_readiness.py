@@ -243,7 +243,6 @@ ONLY_THIS: list[tuple[dict[str, Any], str]] = [
     ({"concurrency": 10}, "Warning: Lambda runs 10 functions at once here"),
     ({"transitions": 10}, "Warning: Step Functions makes 10 transitions a second"),
     ({"groups": {"SecurityGroups": [OPEN_GROUP]}}, "Held back .EFS.: Security group sg-1 lets traffic out"),
-    ({"groups": refused("UnauthorizedOperation")}, "Warning: Not checked, .* UnauthorizedOperation"),
     ({"groups": NO_NETWORK}, "Held back .EFS.: sg-1 can't be found"),
     ({}, ""),
 ]
@@ -265,6 +264,15 @@ def test_what_does_not_block_is_told_alone_and_keeps_nobody_from_asking(
 def test_an_operator_overrides_what_blocks_with_a_reason(work: Make, services: Services) -> None:
     stands(services, decision="explicitDeny")
     assert checked(work(accounts=ACCOUNTS, recovery={"overrideReadiness": "the simulator is wrong"})) == [VAULT]
+
+
+def test_a_network_that_can_not_be_looked_at_is_told_by_both_checks(work: Make, services: Services) -> None:
+    stands(services, groups=refused("UnauthorizedOperation"))
+    w = work(accounts=ACCOUNTS, targets=EFS_PLAN)
+    assert checked(w) == [VAULT]
+    told = [text.partition(":")[2].partition("read:")[0].partition("at:")[0] for text in texts(w.ledger)]
+    looked = " What subnets and security groups there are can't be looked "
+    assert sorted(told) == [" Not checked, since it can't be ", looked]
 
 
 def test_an_open_network_is_not_told_as_overridden_as_it_can_not_be(work: Make, services: Services) -> None:

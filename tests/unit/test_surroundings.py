@@ -43,6 +43,8 @@ def test_keys_are_found_at_any_depth_but_for_those_that_aws_owns() -> None:
 def test_zones_are_found_as_one_or_many_in_options_and_metadata() -> None:
     assert zones_of("EBS", a_target(availabilityZone="a", availabilityZones=["b", "c"])) == {"a", "b", "c"}
     assert zones_of("EBS", a_target({"availabilityZone": "d"})) == {"d"}
+    assert zones_of("Aurora", a_target({"availabilityZones": '["a","b"]'})) == {"a", "b"}
+    assert zones_of("Aurora", a_target({"availabilityZones": '["a"'})) == {'["a"'}
     assert zones_of("DynamoDB", a_target(availabilityZone="a")) == set()
 
 
@@ -60,6 +62,21 @@ def test_places_must_be_there_and_lie_in_one_vpc(services: Services) -> None:
         "The places lie in several VPCs: sg-1 in vpc-2, subnet-1 in vpc-1.",
         "subnet-2 can't be found in the recovery account.",
     ]
+
+
+def test_a_refused_look_up_leaves_out_no_other_and_makes_nothing_up(services: Services) -> None:
+    services.play("ec2", describe_subnets=refused("UnauthorizedOperation"), describe_security_groups={})
+    services.play(
+        "dynamodb",
+        describe_table=lambda TableName: refused("AccessDeniedException") if TableName == "a" else {},  # noqa: N803
+    )
+    targets = [
+        ("EFS", a_target(subnetIds=["subnet-1"])),
+        *(("DynamoDB", a_target({"targetTableName": n})) for n in "ab"),
+    ]
+    around = look_around(services_client(services), targets)
+    assert [lack.what for one in targets for lack in around.lacks(*one)] == ["The name b is taken."]
+    assert [one.what for one in around.unread] == ["What subnets and security groups there are", "The name a"]
 
 
 def services_client(services: Services) -> Any:

@@ -20,7 +20,7 @@ from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, present, tag_list, verdict
 from airlift.restore.fsx_kinds import KINDS, MULTI_AZ, ONTAP, OPENZFS, WINDOWS, Kind, from_backup, kind_of
 from airlift.restore.fsx_places import check_directory, check_machine
-from airlift.restore.nested import merged, objects
+from airlift.restore.nested import merged, objects, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,22 +196,13 @@ def _subnets(kind: Kind, deployment: str, wished: str | None, target: Target) ->
             "list it under exclude, or give it another DeploymentType under metadata, OpenZFSConfiguration.",
         )
     number = 2 if deployment == MULTI_AZ else 1
-    subnets = _listed(wished) if wished else list(target.options.get("subnetIds", ()))[:number]
+    subnets = texts(wished) if wished else list(target.options.get("subnetIds", ()))[:number]
     if len(subnets) != number:
         raise MetadataRefused(
             f"{kind.title} of deployment type {deployment} takes {number} subnets, not {len(subnets)}.",
             f"give FSx {number} subnetIds of an isolated network in the plan's targets.",
         )
     return subnets
-
-
-def _listed(text: str) -> list[str]:
-    """A JSON list of texts; anything else is one text."""
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return [text]
-    return [str(value) for value in values] if isinstance(values, list) else [text]
 
 
 def _lacks(point: RecoveryPoint, kind: Kind, setting: str) -> MetadataRefused:

@@ -1,4 +1,4 @@
-"""Metadata values that are JSON objects: read, and put together like the metadata around them."""
+"""Metadata values that are JSON: read, and objects put together like the metadata around them."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def kept(text: str | None, keys: Collection[str]) -> dict[str, Any]:
     known = {key.lower() for key in keys}
     value = _parsed(text or "{}")
     return {key: value[key] for key in value if key.lower() in known} if isinstance(value, dict) else {}
+
+
+def texts(text: str) -> list[str]:
+    """The members of a JSON list; anything else is one text."""
+    value = _parsed(text)
+    return [str(one) for one in value] if isinstance(value, list) else [text]
 
 
 def _parsed(text: str) -> Any:
