@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.simulation.lambda_host import Killed
-from local.simulation.story import Story
+from local.simulation.story import DAY, Story
 from local.simulation.world import Simulation
 from tests.workflow.drills import KINDS, LEFT, drill, left_of
-from tests.workflow.playing import HOUR, Played, console, look, played
+from tests.workflow.playing import HOUR, Played, console, deny, look, played
 from tests.workflow.test_killed import Effect, effect_of
 
 if TYPE_CHECKING:
@@ -83,6 +83,27 @@ def test_the_janitor_goes_on_with_a_clean_up_whose_execution_failed() -> None:
     after, left = play("drill_not_cleaned_at_once")
     assert left == {}
     assert after.told[-2:] == ["Recovered", "CleanedUp"]
+    assert not chores(after)
+
+
+def test_a_drill_of_which_anything_is_left_fails_names_it_and_is_tried_again_the_next_day() -> None:
+    with Simulation() as sim:
+        story = Story(sim)
+        story.prepare(("table", "volume"), days=1)
+        deny(story, "clean_up_drill", "DeleteVolume")
+        failed = story.run_to_end(drill(story))
+        left = left_of(story)
+        sim.before_call.clear()  # whatever refused it is mended
+        sim.tick(HOUR)
+        assert left_of(story) == left, "too soon to try again"
+        sim.run(DAY)
+        sim.tick(HOUR)
+        after, then = look(story), left_of(story)
+    assert (failed["status"], failed["error"]) == ("FAILED", "DrillNotCleanedUp")
+    assert set(left) == {"volumes", "vaults"}, "access is closed when nothing is left to delete"
+    assert left["volumes"][0] in failed["cause"]
+    assert after.told[-3:] == ["Recovered", "DrillNotCleanedUp", "CleanedUp"]
+    assert then == {}
     assert not chores(after)
 
 
