@@ -81,6 +81,7 @@ def test_a_new_cluster_gets_a_name_of_its_own_and_whatever_the_plan_gives() -> N
         (NEW | {"nodeGroups": '[{"nodegroupName":"workers"}]'}, "write 'nodeGroupId'"),
         (NEW | {"podIdentityAssociations": "all"}, "as an object"),
         ({"clusterName": "spare", "nestedRestoreJobs": "all"}, "no map of recovery points"),
+        ({"clusterName": "spare", "nestedRestoreJobs": '{"arn":[]}'}, "no map of recovery points"),
     ],
 )
 def test_what_is_missing_is_named(metadata: dict[str, str], words: str) -> None:
@@ -106,10 +107,19 @@ def test_nested_points_have_the_metadata_of_their_own_types_as_text() -> None:
     assert "nestedRestoreJobs" not in only
 
 
-def test_the_plan_may_give_nested_metadata_as_objects() -> None:
+def test_the_plan_may_say_which_nested_points_are_restored_and_how() -> None:
     plan = {"nestedRestoreJobs": json.dumps({DISK.arn: {"AvailabilityZone": "z"}})}
     metadata = FAMILY.metadata(COMPOSITE, a_target(metadata=plan, clusterName="spare"))
-    assert json.loads(metadata["nestedRestoreJobs"]) == {DISK.arn: '{"AvailabilityZone":"z"}'}
+    jobs = json.loads(metadata["nestedRestoreJobs"])
+    assert {arn: json.loads(one) for arn, one in jobs.items()} == {
+        DISK.arn: {"availabilityZone": "z", "encrypted": "true"}
+    }
+    plan = {"nestedRestoreJobs": json.dumps({FILES.arn: '{"EncryptionType":"SSE-S3"}'})}
+    jobs = json.loads(FAMILY.metadata(COMPOSITE, a_target(metadata=plan, clusterName="spare"))["nestedRestoreJobs"])
+    assert json.loads(jobs[FILES.arn])["DestinationBucketName"] == f"shop-uploads-{RECOVERY_ID}-1"
+    plan = {"nestedRestoreJobs": json.dumps({FILES.arn: {"Bucket": "assets"}})}
+    with pytest.raises(MetadataRefused, match="takes no metadata key 'Bucket'"):
+        FAMILY.metadata(COMPOSITE, a_target(metadata=plan, clusterName="spare"))
 
 
 def test_nested_points_that_lack_a_setting_or_a_family_are_told() -> None:

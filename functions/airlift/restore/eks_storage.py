@@ -36,29 +36,33 @@ class Child:
 def nested_jobs(point: RecoveryPoint, target: Target, plan: str | None) -> dict[str, str] | None:
     """`nestedRestoreJobs`: ARN of a nested point → its metadata as JSON text; None if no nested point is known.
 
-    What the plan gives wins as a whole; else the options that it gives EKS serve the families of the nested points.
+    The plan may say which points are restored, each with metadata that wins over its family's own; without that all
+    are. The options that the plan gives EKS serve the families of the nested points.
     Raises `MetadataRefused` if they lack something.
     """
-    if plan is not None:
-        return {arn: json.dumps(metadata, separators=(",", ":")) for arn, metadata in _sent(plan).items()}
-    jobs = {}
+    given = None if plan is None else _sent(plan)
+    jobs: dict[str, Mapping[str, str]] = dict(given or {})
     for child in point.nested:
-        if child.resource_type == point.resource_type:  # the cluster's own state, the parent's twin (eks-backups.html)
+        own_state = child.resource_type == point.resource_type  # the parent's twin (eks-backups.html)
+        if own_state or (given is not None and child.arn not in given):
             continue
-        family = _FAMILIES.get(child.resource_type)
-        if family is None:
+        if child.resource_type in _FAMILIES:
+            jobs[child.arn] = _metadata(child, replace(target, metadata=jobs.get(child.arn, {})))
+        elif given is None:
             raise MetadataRefused(
                 f"Cluster {point.resource_arn} has storage of type {child.resource_type}, which Airlift can't restore.",
                 "under metadata of EKS in the plan's targets give nestedRestoreJobs or restoreKubernetesManifestsOnly.",
             )
-        try:
-            metadata = family.metadata(child, _inside(target))
-        except MetadataRefused as refused:
-            raise MetadataRefused(
-                refused.what, f"for storage of an EKS cluster under EKS: {refused.remedy}"
-            ) from refused
-        jobs[child.arn] = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
-    return jobs or None
+    if not jobs and given is None:
+        return None
+    return {arn: json.dumps(one, separators=(",", ":"), ensure_ascii=False) for arn, one in jobs.items()}
+
+
+def _metadata(child: RecoveryPoint, target: Target) -> dict[str, str]:
+    try:
+        return _FAMILIES[child.resource_type].metadata(child, target)
+    except MetadataRefused as refused:
+        raise MetadataRefused(refused.what, f"for storage of an EKS cluster under EKS: {refused.remedy}") from refused
 
 
 def prepare_nested(clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
@@ -123,11 +127,13 @@ def _sent(text: str) -> dict[str, dict[str, str]]:
     """Nested point → metadata. AWS Backup wants each metadata as text; in a plan it may stand as an object too."""
     try:
         jobs = {arn: json.loads(value) if isinstance(value, str) else value for arn, value in json.loads(text).items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError):
+        jobs = None
+    if jobs is None or not all(isinstance(value, dict) for value in jobs.values()):
         raise MetadataRefused(
             "nestedRestoreJobs of EKS is no map of recovery points to their metadata.",
             "in the plan's targets write the ARN of each nested point with an object of its metadata.",
-        ) from error
+        )
     return jobs
 
 
