@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airlift.access import read_access
@@ -17,8 +19,8 @@ from airlift.errors import OperatorNeeded, VaultAccessRevoked
 from airlift.holding import isolated, ready_to_start
 from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
-from airlift.observing import is_ours, observe, restore_jobs, started_by_others
-from airlift.pacing import Throttled, back_off, begin_at, reserve
+from airlift.observing import is_ours, observe, restore_jobs, settle, settle_look_in, started_by_others
+from airlift.pacing import Throttled, back_off, begin_at, evenly, reserve
 from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
@@ -31,10 +33,11 @@ from airlift.values import now, parse_time, stamp
 from airlift.waves import Elsewhere, Turn, progress, turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airlift.vaults import VaultWork
 
 _SHORTEST, _LONGEST = 5, 300
-_SETTLING_LOOK = 10
 
 
 def advance_restores(work: VaultWork) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     reopen_wanted_again(work)
     items = list(work.ledger.query(_partition(work), index=OPEN_INDEX))
     jobs = restore_jobs(work, items)
-    observe(work, items, jobs)
+    due = observe(work, items, jobs)
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
@@ -63,7 +66,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
         now_ = replace(now_, startable=again, stops=(), confirming=True)
     tried = bool(now_.startable)
     now_ = replace(now_, startable=ready_to_start(work, isolated(work, now_.startable)))
-    begun, left = _start(work, now_, jobs, cut)
+    begun, left = _begin(work, now_, due, jobs, cut)
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
@@ -97,38 +100,54 @@ def _wait_for_first_sign(work: VaultWork, cut: datetime | None) -> dict[str, Any
     return {"next": "wait", "waitSeconds": wait}
 
 
-def _start(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> tuple[int, int]:
-    """Starts what may be started, paced, within the turn's minute; gives how many were begun and how many are left."""
-    if not now_.startable:
-        return 0, 0
-    access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
-    seems_lost = access.state != "granted"
-    if work.access_is_lost(seems_so=seems_lost):
-        _access_lost(work, now_, jobs, cut)
-        return 0, 0
-    if seems_lost:
-        return 0, len(now_.startable)  # looked at again in some seconds
-    region = Arn.parse(work.holder.execution_arn).region
-    others = started_by_others(jobs, now())
-    slots = reserve(work.ledger, region, len(now_.startable), now(), work.seconds_left(), others)
-    begun: list[Record] = []
+def _begin(work: VaultWork, now_: Turn, due: list[Record], jobs: Jobs, cut: datetime) -> tuple[int, int]:
+    """Starts what may be started and sends what is `due` to settle_restore, paced, within the turn's minute.
 
-    def begin(item: Record) -> None:
+    Gives how many were begun and how many are left.
+    """
+    startable = now_.startable
+    seems_lost = bool(startable) and not _is_open(work)
+    if startable and work.access_is_lost(seems_so=seems_lost):
+        _access_lost(work, now_, jobs, cut)
+        startable = []
+    slots = [] if seems_lost else _slots(work, len(startable), jobs)  # looked at again in some seconds
+    begun: list[Record] = []
+    lost = work.vault.get("accessLost")
+
+    def begin(call: Callable[[Record], None], item: Record) -> None:
         try:
-            start(work, item, jobs, cut)
+            call(item)
         except Conflict:
             logger.info("Moved on meanwhile", extra={"resource": item["resourceArn"]})
         begun.append(item)
 
-    calls = ((slot, partial(begin, item)) for item, slot in zip(now_.startable, slots, strict=False))
+    start_it, settle_it = partial(start, work, jobs=jobs, cut_off=cut), partial(settle, work)
+    starts = [(slot, partial(begin, start_it, item)) for item, slot in zip(startable, slots, strict=False)]
+    sends = [(slot, partial(begin, settle_it, item)) for item, slot in zip(due, evenly(len(due), now()), strict=True)]
+    calls = heapq.merge(starts, sends, key=itemgetter(0))
     try:
-        begin_at(calls, may_go_on=lambda: bool(work.seconds_left()) and not work.vault.get("accessLost"))
+        begin_at(calls, may_go_on=lambda: bool(work.seconds_left()) and work.vault.get("accessLost") == lost)
     except Throttled:
         count(StartsThrottled=1)
-        back_off(work.ledger, region, now())
+        back_off(work.ledger, _region(work), now())
     count(RestoresStarted=sum(item["state"] == "running" for item in begun))
     _let_pass(work, begun)
-    return len(begun), len(now_.startable) - len(begun)
+    return len(begun), len(startable) + len(due) - len(begun)
+
+
+def _is_open(work: VaultWork) -> bool:
+    return read_access(describe(work.vault["restoreAccessBackupVaultName"]), None).state == "granted"
+
+
+def _slots(work: VaultWork, wanted: int, jobs: Jobs) -> list[float]:
+    """Moments at which restore jobs may be started, as many as the Region's pace leaves to this turn."""
+    if not wanted:
+        return []
+    return reserve(work.ledger, _region(work), wanted, now(), work.seconds_left(), started_by_others(jobs, now()))
+
+
+def _region(work: VaultWork) -> str:
+    return Arn.parse(work.holder.execution_arn).region
 
 
 def _let_pass(work: VaultWork, begun: list[Record]) -> None:
@@ -189,17 +208,17 @@ def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: in
         return {"next": "wait", "waitSeconds": _SHORTEST}  # a wave has ended without a job; the next one's turn
     if not flying and now_.due_in is None and not now_.limited and not now_.paused:
         _operator_needed(work, items, now_)
-    wait = min(_LONGEST, max(_SHORTEST, _since(_quiet_since(work, items)) / 6))
-    if "settling" in states:
-        wait = min(wait, _SETTLING_LOOK)
+    wait = min(_LONGEST, max(_SHORTEST, _since(_begun_at(work, items)) / 6))
+    awaited = "waiting" in states or not states & {"starting", "running"}
+    looks = [settle_look_in(item, awaited=awaited) for item in items if item["state"] == "settling"]
     if now_.due_in is not None:
-        wait = min(wait, max(1, now_.due_in))
-    return {"next": "wait", "waitSeconds": max(1, round(wait))}
+        looks.append(max(1, now_.due_in))
+    return {"next": "wait", "waitSeconds": max(1, round(min([wait, *looks])))}
 
 
-def _quiet_since(work: VaultWork, items: list[Record]) -> str:
-    """Since when nothing new has happened: the last start or end of a job, or the beginning of a pause."""
-    moments = [item[name] for item in items for name in ("startedAt", "completedAt", "intentAt") if item.get(name)]
+def _begun_at(work: VaultWork, items: list[Record]) -> str:
+    """When the last job was started, or a pause began. What ends is no reason to look more often: thousands may end."""
+    moments = [item[name] for item in items for name in ("startedAt", "intentAt") if item.get(name)]
     begun: str = work.vault.get("waitingSince") or work.vault["selectedAt"]
     return max(moments, default=begun)
 

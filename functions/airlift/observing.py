@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _SENT_AGAIN_AFTER = 60
 """Seconds without an answer of settle_restore before it is sent again; its own lease may make it longer."""
+_ANSWERS_WITHIN = 10
+"""Seconds, as a rule."""
 _SENDS = 5
-_AT_ONCE = 20
-"""Sent and not answered at one time: a clean account may run few Lambda functions at once."""
+_AT_ONCE = 150
+"""Sent and not answered at one time: a clean account runs few Lambda functions at once, and must answer in time."""
 _PERCENT_STEP = 10
 _PER_WRITE = 90
 _RECENTLY = timedelta(seconds=60)
@@ -60,13 +62,17 @@ def started_by_others(jobs: Jobs, at: datetime) -> float:
     return len(started) / _RECENTLY.total_seconds()
 
 
-def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:
-    """Moves each open item on by what is true now; what settle_restore moved on meanwhile waits for the next look."""
+def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> list[Record]:
+    """Moves each open item on by what is true now; what settle_restore moved on meanwhile waits for the next look.
+
+    Gives the items that are to be sent to settle_restore (`settle`).
+    """
+    due: list[Record] = []
     further: list[tuple[Record, int]] = []
     room = _AT_ONCE - sum(_unanswered(item) for item in items)
     for item in items:
         if not work.seconds_left():
-            return
+            break
         try:
             if item["state"] == "running":
                 percent = _running(work, item, jobs)
@@ -76,10 +82,11 @@ def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> None:
                 release(work, item)
             if item["state"] == "settling" and room > 0 and _due(item) <= now().timestamp():
                 room -= 1
-                _settle(work, item)
+                due.append(item)
         except Conflict:
             logger.info("Moved on meanwhile; looked at again next time", extra={"resource": item["resourceArn"]})
     _note_progress(work, further)
+    return due
 
 
 def _unanswered(item: Record) -> bool:
@@ -111,6 +118,17 @@ def _running(work: VaultWork, item: Record, jobs: Jobs) -> int | None:
     return None
 
 
+def settle_look_in(item: Record, *, awaited: bool) -> float:
+    """Seconds until a resource that settle_restore sees to is looked at again.
+
+    When its next step is due; what was sent, soon if something waits for the answer (`awaited`), as the next wave does.
+    """
+    due = _due(item) - now().timestamp()
+    if due <= 0 or (awaited and _unanswered(item)):
+        return _ANSWERS_WITHIN
+    return due if "dueAt" in item else float("inf")
+
+
 def _note_progress(work: VaultWork, items: list[tuple[Record, int]]) -> None:
     """Many at a time: of thousands that run, some have always come a step further."""
     for first in range(0, len(items), _PER_WRITE):
@@ -128,7 +146,7 @@ def _note_progress(work: VaultWork, items: list[tuple[Record, int]]) -> None:
             item["percentDone"] = percent
 
 
-def _settle(work: VaultWork, item: Record) -> None:
+def settle(work: VaultWork, item: Record) -> None:
     """Sends the item to settle_restore: asynchronously, since its answer is what the ledger says."""
     moment = now().timestamp()
     sends = item.get("settleSends", 0)

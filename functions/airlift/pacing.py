@@ -57,6 +57,11 @@ def reserve(
     return []
 
 
+def evenly(number: int, at: datetime) -> list[float]:
+    """So many moments (epoch seconds) at the full pace, from this one on: for calls that share it with nobody."""
+    return [at.timestamp() + n / STARTS_PER_SECOND for n in range(number)]
+
+
 def back_off(ledger: Ledger, region: str, at: datetime) -> None:
     """A call was throttled: half as many from now on, and none in the next second."""
     moment = at.timestamp()

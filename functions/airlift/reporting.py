@@ -95,9 +95,7 @@ def write_on_demand(ledger: Ledger, recovery_id: str) -> dict[str, Any]:
         raise UnknownRecovery(f"The ledger knows no recovery {recovery_id}.", "look the id up with `airlift status`.")
     written = write_as_it_stands(ledger, recovery, f"asked-{now():%Y%m%dT%H%M%S.%fZ}")
     ledger.write(Update(recovery_key(recovery_id), {"reportKey": written.key}))
-    if (
-        recovery["state"] != "CLOSING"
-    ):  # a closing that is done again writes its files anew: no sums yet
+    if recovery["state"] != "CLOSING":  # a closing that is done again writes its files anew: no sums yet
         keep(ledger, recovery_id)
     return {"recoveryId": recovery_id, "report": written.page, "reportKey": written.key}
 

@@ -73,15 +73,38 @@ def test_no_more_is_started_than_the_pace_allows_and_the_rest_follows_at_once(
     w = work(*items)
     monkeypatch.setattr("airlift.vaults.VaultWork.seconds_left", lambda _: 2)
     started: list[str] = []
-    monkeypatch.setattr("airlift.advancing.start", lambda _work, item, *_: started.append(item["resourceArn"]))
+    monkeypatch.setattr("airlift.advancing.start", lambda _work, item, **_: started.append(item["resourceArn"]))
     assert advance_restores(w) == {"next": "wait", "waitSeconds": 0}
     assert started == [item["resourceArn"] for item in items[:9]]  # 4.5 a second
+
+
+def test_what_is_due_is_sent_to_be_settled_beside_the_starts_each_at_its_own_pace(
+    work: Make, backup: Service, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.play("lambda", invoke={})
+    ended = [an_item(f"e{n}", **RUNNING | {"state": "settling", "settleSends": 0}) for n in range(9)]
+    new = [an_item(resourceArn=f"arn:aws:s3:::b{n:02}", resourceType="S3") for n in range(9)]
+    order: list[str] = []
+    monkeypatch.setattr("airlift.advancing.start", lambda _work, _item, **_: order.append("start"))
+    monkeypatch.setattr("airlift.advancing.settle", lambda _work, _item: order.append("settle"))
+    assert advance_restores(work(*ended, *new))["next"] == "wait"
+    assert order == ["start", "settle"] * 9
 
 
 @pytest.mark.parametrize(("minutes", "wait"), [(0, 5), (2, 20), (10, 100), (60, 300)])
 def test_the_longer_nothing_happens_the_longer_the_wait(work: Make, backup: Service, minutes: int, wait: int) -> None:
     item = an_item(**RUNNING | {"startedAt": stamp(ago(minutes=minutes))})
     assert advance_restores(work(item)) == {"next": "wait", "waitSeconds": wait}
+
+
+@pytest.mark.parametrize(("others", "wait"), [([RUNNING], 300), ([], 10)])
+def test_jobs_that_end_are_no_reason_to_look_more_often_but_the_vaults_end_is(
+    work: Make, backup: Service, others: list[dict[str, Any]], wait: int
+) -> None:
+    times = {"startedAt": stamp(ago(minutes=60)), "completedAt": stamp(NOW), "settleSentAt": NOW.timestamp()}
+    ended = an_item("ended", state="settling", jobId="job-9", settleSends=1, **times)
+    running = [an_item("running", **other | {"startedAt": stamp(ago(minutes=60))}) for other in others]
+    assert advance_restores(work(ended, *running))["waitSeconds"] == wait
 
 
 def test_what_backs_off_is_looked_at_when_it_is_due(work: Make, backup: Service) -> None:

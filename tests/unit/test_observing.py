@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.ledger import Update
-from airlift.observing import observe, restore_jobs
+from airlift.observing import observe, restore_jobs, settle, settle_look_in
 from airlift.values import stamp
 
 from tests.unit.domain import EVENT, EXECUTION, NOW, ago, an_item, stored, table_arn, texts
@@ -30,7 +30,8 @@ def looked(work: Make, job: dict[str, Any] | None, **item: Any) -> Any:
     """The item after one look, while its job stands so."""
     record = an_item(**item)
     w = work(record)
-    observe(w, [record], {"job-1": job} if job else {})
+    for due in observe(w, [record], {"job-1": job} if job else {}):
+        settle(w, due)
     return stored(w, record)
 
 
@@ -144,14 +145,14 @@ def test_an_item_that_moved_on_meanwhile_costs_no_other_its_turn(work: Make) -> 
     assert stored(w, second)["state"] == "waiting"
 
 
-def test_no_more_are_sent_to_be_settled_than_a_clean_account_runs_at_once(work: Make, services: Services) -> None:
-    aws = services.play("lambda", invoke={})
+def test_no_more_are_sent_to_be_settled_than_a_clean_account_answers_in_time(
+    work: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airlift.observing._AT_ONCE", 15)
     unanswered = [an_item(f"u{n:02}", **SETTLING, settleSentAt=MOMENT - 1) for n in range(5)]
-    due = [an_item(f"d{n:02}", **SETTLING | {"settleSends": 0}) for n in range(17)]
-    w = work(*unanswered, *due)
-    observe(w, [*unanswered, *due], {})
-    assert len(aws.requests("invoke")) == 15
-    assert stored(w, due[-1])["settleSends"] == 0
+    ready = [an_item(f"d{n:02}", **SETTLING | {"settleSends": 0}) for n in range(17)]
+    items = [*unanswered, *ready]
+    assert observe(work(*items), items, {}) == ready[:10]
 
 
 def test_what_a_failed_job_left_behind_is_not_forgotten(work: Make) -> None:
@@ -160,10 +161,27 @@ def test_what_a_failed_job_left_behind_is_not_forgotten(work: Make) -> None:
     assert "createdResourceArn" not in item
 
 
-def test_only_what_is_sent_and_not_answered_yet_takes_up_room(work: Make, services: Services) -> None:
-    aws = services.play("lambda", invoke={})
+def test_only_what_is_sent_and_not_answered_yet_takes_up_room(work: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airlift.observing._AT_ONCE", 20)
     answered = [an_item(f"a{n:02}", **SETTLING, settleSentAt=MOMENT - 1, dueAt=MOMENT + 9) for n in range(20)]
     late = [an_item(f"l{n:02}", **SETTLING, settleSentAt=MOMENT - 61) for n in range(20)]
     items = [*answered, an_item("held", state="running", jobId="job-1"), *late]
-    observe(work(*items), items, {})
-    assert len(aws.requests("invoke")) == 20
+    assert observe(work(*items), items, {}) == late
+
+
+@pytest.mark.parametrize(
+    ("times", "awaited", "seconds"),
+    [
+        ({"settleSentAt": MOMENT - 1}, True, 10),  # the next wave waits for the answer
+        ({"settleSentAt": MOMENT - 1}, False, float("inf")),  # whenever others are looked at
+        ({"settleSentAt": MOMENT - 61, "leaseUntil": MOMENT + 200}, True, 10),
+        ({"settleSentAt": MOMENT - 61}, False, 10),  # there was no room to send it again
+        ({"settleSentAt": MOMENT - 1, "dueAt": MOMENT + 45}, True, 45),  # its step has said when
+        ({"settleSentAt": MOMENT - 1, "dueAt": MOMENT + 45}, False, 45),
+    ],
+)
+def test_what_is_being_settled_is_looked_at_soon_only_if_something_waits_for_it(
+    work: Make, times: dict[str, Any], awaited: bool, seconds: float
+) -> None:
+    work()  # at NOW
+    assert settle_look_in(an_item(**SETTLING, **times), awaited=awaited) == seconds
