@@ -31,15 +31,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from airlift.errors import AirliftError, Superseded, Unavailable
+from airlift.expressions import Expressions, decoded, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 Record = dict[str, Any]
 """One record as the ledger holds it, numbers as int or float."""
@@ -81,7 +82,6 @@ class Update:
 
     key: tuple[str, str]
     values: Mapping[str, Any]
-    remove: tuple[str, ...] = ()
     only_if: Mapping[str, Any] = field(default_factory=dict)
     only_if_past: Mapping[str, float] = field(default_factory=dict)
     create: bool = False
@@ -183,10 +183,8 @@ class Ledger:
 
     def get(self, key: tuple[str, str]) -> Record | None:
         """The record, read consistently, or None."""
-        answer = self._client.get_item(
-            TableName=self._table, Key=_encode({"pk": key[0], "sk": key[1]}), ConsistentRead=True
-        )
-        return _decode(answer["Item"]) if "Item" in answer else None
+        answer = self._client.get_item(TableName=self._table, Key=_key(key), ConsistentRead=True)
+        return decoded(answer["Item"]) if "Item" in answer else None
 
     def query(
         self, pk: str, prefix: str = "", *, index: str | None = None, newest_first: bool = False
@@ -197,7 +195,7 @@ class Ledger:
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": _encode({":pk": pk, **({":prefix": prefix} if prefix else {})}),
+            "ExpressionAttributeValues": encoded({":pk": pk, **({":prefix": prefix} if prefix else {})}),
             "ConsistentRead": True,
             "ScanIndexForward": not newest_first,
         }
@@ -207,7 +205,7 @@ class Ledger:
             request["IndexName"] = index
         while True:
             page = self._client.query(**request)
-            yield from (_decode(record) for record in page["Items"])
+            yield from (decoded(record) for record in page["Items"])
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -238,67 +236,30 @@ class Ledger:
 
     def _action(self, change: Change) -> dict[str, Any]:
         if isinstance(change, Put):
-            put: dict[str, Any] = {"TableName": self._table, "Item": _encode(change.record)}
+            put: dict[str, Any] = {"TableName": self._table, "Item": encoded(change.record)}
             if not change.replace:
                 put["ConditionExpression"] = "attribute_not_exists(pk)"
             return {"Put": put}
-        names: dict[str, str] = {}
-        values: dict[str, Any] = {}
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": _encode({"pk": change.key[0], "sk": change.key[1]}),
-        }
+        said = Expressions()
         if isinstance(change, Update):
-            request["UpdateExpression"] = _update_expression(change, names, values)
-        conditions = _conditions(change, names, values)
-        if conditions:
-            request["ConditionExpression"] = " AND ".join(conditions)
-        if names:
-            request["ExpressionAttributeNames"] = {place: attribute for attribute, place in names.items()}
-        if values:
-            request["ExpressionAttributeValues"] = _encode(values)
-        return {type(change).__name__: request}
+            said.change(change.values)
+            if not change.create:
+                said.must_exist()
+            said.must_be(change.only_if)
+            said.must_be_past(change.only_if_past)
+        else:
+            said.must_exist()
+            said.must_be(change.only_if)
+        return {type(change).__name__: {"TableName": self._table, "Key": _key(change.key), **said.request()}}
 
     def _lock_check(self, holder: Holder) -> dict[str, Any]:
-        pk, sk = lock_key(holder.account)
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": _encode({"pk": pk, "sk": sk}),
-                "ConditionExpression": "executionArn = :holder",
-                "ExpressionAttributeValues": _encode({":holder": holder.execution_arn}),
-            }
-        }
+        held = Expressions()
+        held.must_be({"executionArn": holder.execution_arn})
+        return {"ConditionCheck": {"TableName": self._table, "Key": _key(lock_key(holder.account)), **held.request()}}
 
 
-def _name(names: dict[str, str], attribute: str) -> str:
-    return names.setdefault(attribute, f"#a{len(names)}")
-
-
-def _value(values: dict[str, Any], value: Any) -> str:
-    place = f":v{len(values)}"
-    values[place] = value
-    return place
-
-
-def _update_expression(change: Update, names: dict[str, str], values: dict[str, Any]) -> str:
-    given = {k: v for k, v in change.values.items() if v is not None}
-    gone = [*change.remove, *(k for k, v in change.values.items() if v is None)]
-    sets = ", ".join(f"{_name(names, k)} = {_value(values, v)}" for k, v in given.items())
-    removes = ", ".join(_name(names, k) for k in gone)
-    return " ".join([*([f"SET {sets}"] if sets else []), *([f"REMOVE {removes}"] if removes else [])])
-
-
-def _conditions(change: Update | Delete, names: dict[str, str], values: dict[str, Any]) -> list[str]:
-    conditions = [] if isinstance(change, Update) and change.create else ["attribute_exists(pk)"]
-    for attribute, expected in change.only_if.items():
-        place = _name(names, attribute)
-        absent = expected is None
-        conditions.append(f"attribute_not_exists({place})" if absent else f"{place} = {_value(values, expected)}")
-    for attribute, moment in change.only_if_past.items() if isinstance(change, Update) else ():
-        place = _name(names, attribute)
-        conditions.append(f"(attribute_not_exists({place}) OR {place} < {_value(values, moment)})")
-    return conditions
+def _key(key: tuple[str, str]) -> dict[str, Any]:
+    return encoded({"pk": key[0], "sk": key[1]})
 
 
 def _refusal(holder: Holder | None, codes: list[Any], changes: tuple[Change, ...]) -> AirliftError:
@@ -310,35 +271,3 @@ def _refusal(holder: Holder | None, codes: list[Any], changes: tuple[Change, ...
     changed = changes[codes.index("ConditionalCheckFailed") - (1 if holder else 0)]
     key = (changed.record["pk"], changed.record["sk"]) if isinstance(changed, Put) else changed.key
     return Conflict(f"The ledger's record {key[0]} / {key[1]} has changed meanwhile.", "the step is tried again.")
-
-
-_SERIALIZER = TypeSerializer()
-_DESERIALIZER = TypeDeserializer()
-
-
-def _encode(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _SERIALIZER.serialize(_decimal(v)) for k, v in record.items()}
-
-
-def _decimal(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, Mapping):
-        return {k: _decimal(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_decimal(v) for v in value]
-    return value
-
-
-def _decode(item: Mapping[str, Any]) -> Record:
-    return {k: _number(_DESERIALIZER.deserialize(v)) for k, v in item.items()}
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {k: _number(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_number(v) for v in value]
-    return value

@@ -103,7 +103,9 @@ def _noted(
             wave = action.wave or "the wave that waits"
             text = f"Continue with {wave}; held resources are tried again."
             let_pass = {**recovery.get("continuedWaves", {}), action.wave or EVERY_WAVE: stamp(at)}
-            return [Update(key, {"continuedAt": stamp(at), "continuedWaves": let_pass})], text
+            values = {"continuedAt": stamp(at), "continuedWaves": let_pass}
+            # Two people may let two waves pass at one time.
+            return [Update(key, values, only_if={"continuedAt": recovery.get("continuedAt")})], text
         case "restore-again" | "pin":
             return noted(ledger, recovery, action, execution_arn, at)
     return [], ""
@@ -148,8 +150,8 @@ def _resume(ledger: Ledger, execution_arn: str, recovery: Record, text: str, dri
                 "planKey": plan.key,
                 "planWarning": plan.warning or None,
                 "resumedAt": stamp(at),
+                **dict.fromkeys(("outcome", "cause", "endedAt")),
             },
-            remove=("outcome", "cause", "endedAt"),
         ),
         Put(keyed(execution_key(execution_arn), recoveryId=identity, account=account)),
         entry(identity, at, "operator", f"{text} Resumed.".strip()),

@@ -69,7 +69,7 @@ def test_a_record_is_written_once_unless_it_is_to_replace(ledger: Ledger) -> Non
     [
         (Update(KEY, {"n": 2, "word": "if"}), {"n": 2, "word": "if", "t": 100}),
         (Update(KEY, {"n": None, "name": 1}), {"name": 1, "t": 100}),
-        (Update(KEY, {}, remove=("n", "t")), {}),
+        (Update(KEY, {"n": None, "t": None}), {}),
         (Update(KEY, {"a": 1}, only_if={"n": 1, "absent": None}), {"n": 1, "t": 100, "a": 1}),
         (Update(KEY, {"n": 2}, only_if={"n": 1}), {"n": 2, "t": 100}),
         (Update(KEY, {"t": 200}, only_if_past={"t": 100.5, "absent": 1.0}), {"n": 1, "t": 200}),

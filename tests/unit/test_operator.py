@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
 from airlift.inputs import Action, parse_input
-from airlift.ledger import Ledger, again_key, execution_key, lock_key, recovery_key
+from airlift.ledger import Conflict, Ledger, again_key, execution_key, lock_key, recovery_key
 from airlift.operator import act
 from airlift.plan_store import PlanVersion
 from airlift.recovery import first_sign
@@ -109,6 +109,22 @@ def test_continue_notes_when_and_for_which_wave(ledger: Ledger, given: Callable[
     assert (recovery(ledger)["continuedAt"], recovery(ledger)["continuedWaves"]) == (stamp(NOW), {"tables": stamp(NOW)})
     acts(ledger, "continue")
     assert recovery(ledger)["continuedWaves"] == {"tables": stamp(NOW), "*": stamp(NOW)}
+
+
+def test_a_continue_that_meets_another_is_done_again_and_loses_none(
+    ledger: Ledger, given: Callable[..., None], states: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(*RUNNING)
+    monkeypatch.setattr("airlift.operator.running_holder", lambda *_: acts_first())
+
+    def acts_first() -> dict[str, Any]:
+        monkeypatch.setattr("airlift.operator.running_holder", lambda *_: a_lock())
+        acts(ledger, "continue", wave="databases")
+        return a_lock()
+
+    with pytest.raises(Conflict):
+        acts(ledger, "continue", wave="tables")
+    assert list(recovery(ledger)["continuedWaves"]) == ["databases"]
 
 
 @pytest.mark.parametrize("sign", [stamp(ago(hours=9)), stamp(ago(minutes=1)), "latest"])
