@@ -31,7 +31,8 @@ LIMIT = 1.5
 KINDS = ("table", "bucket", "volume", "files")
 _MINIMUM = frozenset({"dynamodb"})
 """What a function makes that neither the drill nor the recovery called."""
-_NO_CLIENTS = ("validate_plan",)
+NO_CLIENTS = ("validate_plan",)
+"""No part of a recovery: AppConfig calls it once for each new plan. Its floor is boto3, which it does not import."""
 _NAMES = {"eventbridge": "events", "sfn": "stepfunctions", "cloudwatch-logs": "logs"}
 """boto3's name of a service, where it isn't the service's id."""
 _SCRIPT = """
@@ -84,7 +85,7 @@ def clients_made() -> dict[str, set[str]]:
         story.run_to_end()
         for function in sim.lambdas.functions.values():
             module = function.handler.partition(".")[0]
-            made[module] |= set() if module in _NO_CLIENTS else _MINIMUM
+            made[module] |= set() if module in NO_CLIENTS else _MINIMUM
     return made
 
 
@@ -100,6 +101,16 @@ def measure(times: int = 5) -> list[Started]:
             Started(module, sorted(clients), floor, min(_seconds(code, layer, module, clients) for _ in range(times)))
         )
     return found
+
+
+def models(times: int = 5) -> float:
+    """What the plan's models add, in seconds of CPU time: functions load them when they read the first plan."""
+    built = deploy.build(deploy.runtime()).parent
+    code, layer = built / "AdvanceRestoresFunction", built / "DependenciesLayer" / "python"
+    alone, whole = (
+        min(_seconds(code, layer, module, set()) for _ in range(times)) for module in ("airlift.logs", "airlift.plan")
+    )
+    return whole - alone
 
 
 def sizes() -> dict[str, float]:
