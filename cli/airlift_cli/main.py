@@ -140,7 +140,7 @@ def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar
 
 @command(app, "resume", f"airlift resume {REAL}")
 def resume(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None, override: Override = None) -> Exit:
-    """Go on with a recovery that ended or holds resources, with the plan as it is now."""
+    """Go on with a recovery that ended before everything was restored, with the plan as it is now."""
     return act(ctx, recovery_id, "resume", reason=reason, overrideReadiness=override)
 
 
@@ -152,7 +152,7 @@ def go_on(
     reason: Reason = None,
     override: Override = None,
 ) -> Exit:
-    """Confirm that restoring goes on past a pause."""
+    """Let restoring go on past a pause, and try held resources again."""
     return act(ctx, recovery_id, "continue", wave=wave, reason=reason, overrideReadiness=override)
 
 

@@ -137,7 +137,7 @@ def operator_asks(snapshot: Snapshot) -> list[str]:
     if "continue" in waiting:
         asks.append(f"Confirm that restoring goes on: airlift continue {this}")
     if held := snapshot.counts["held"]:
-        asks.append(f"{held:,} held: mend what the next steps say, then airlift resume {this}")
+        asks.append(f"{held:,} held: do the next step beside each, then airlift continue {this}")
     return asks
 
 
