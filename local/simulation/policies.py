@@ -29,15 +29,15 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text)
-    return re.compile("".join(parts), re.DOTALL)
+@lru_cache(maxsize=65536)
+def _fits(pattern: str, value: str) -> bool:
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    return bool(re.fullmatch("".join(parts), value, re.DOTALL))
 
 
 def _matches(patterns: Any, value: str, *, fold: bool = False) -> bool:
     value = value.lower() if fold else value
-    return any(_pattern(p.lower() if fold else p).fullmatch(value) for p in as_list(patterns))
+    return any(_fits(p.lower() if fold else p, value) for p in as_list(patterns))
 
 
 OPERATORS: dict[str, Callable[[Any, str], bool]] = {

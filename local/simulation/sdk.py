@@ -6,15 +6,16 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any
 
 import boto3
 import botocore.handlers
 import botocore.session
 from botocore.awsrequest import AWSResponse
-from botocore.loaders import Loader, create_loader
 from botocore.response import StreamingBody
+
+from local.simulation.shared import loader, quick
 
 READS = ("Get", "Describe", "List", "Query", "Scan", "Head", "BatchGet", "Simulate")
 _PARAMS = "local.simulation.params"
@@ -49,12 +50,6 @@ Facade = Callable[[Call], Mapping[str, Any] | None]
 ELSEWHERE: Mapping[str, Any] = {}
 
 
-@lru_cache
-def _loader() -> Loader:
-    """Service models are read once a process; reading them takes longer than a recovery."""
-    return create_loader()
-
-
 class Sdk:
     """Hooks in botocore. `facades` answer in place of moto: services by id, or operations as `id:Operation`.
 
@@ -82,10 +77,11 @@ class Sdk:
         before = boto3.DEFAULT_SESSION
         botocore.handlers.BUILTIN_HANDLERS.extend(entries)
         session = botocore.session.get_session()
-        session.register_component("data_loader", _loader())
+        session.register_component("data_loader", loader())
         boto3.setup_default_session(botocore_session=session)
         try:
-            yield
+            with quick():
+                yield
         finally:
             for entry in entries:
                 botocore.handlers.BUILTIN_HANDLERS.remove(entry)

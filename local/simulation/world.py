@@ -98,8 +98,8 @@ class Simulation:
         stack.enter_context(self.clock.ruling())
         stack.enter_context(without_threads())
         credentials = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "simulated"}
+        mends.enter(stack)  # first, since moto begins anew when it starts and when it ends
         stack.enter_context(mock_aws())
-        mends.enter(stack)
         stack.enter_context(patch.dict("os.environ", {**credentials, "AWS_DEFAULT_REGION": self.region}))
         # Not from the process's own source of chance: modules that moto loads when it needs them draw from it as well.
         ids = Ids(self.seed)
