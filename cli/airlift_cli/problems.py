@@ -125,7 +125,7 @@ def _next_step(error: BotoCoreError) -> str:
     if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
         return "give --profile, or set AWS_PROFILE to a profile of the recovery account."
     if isinstance(error, NoRegionError):
-        return "give --region, or set AWS_REGION to the source vault's Region."
+        return "give --region, or set AWS_DEFAULT_REGION to the source vault's Region."
     return "check the connection and --region, then give the same command."
 
 
