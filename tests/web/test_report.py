@@ -1,8 +1,10 @@
-"""The report at three sizes, light and dark: accessible, within the screen, from nowhere but its file; photographed."""
+"""The report and the readiness page at three sizes, light and dark: accessible, within the screen, from nowhere but its file; photographed."""
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOTS = ROOT / "artefacts/report"
-_REPORTS = ("report", "report-drill", "report-large")
+_PAGES = ("report", "report-drill", "report-large", "readiness")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,8 @@ def reader(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", _REPORTS)
-def test_a_report_is_accessible_and_fits(reader: Browser, folder: Path, name: str, scheme: str) -> None:
+@pytest.mark.parametrize("name", _PAGES)
+def test_a_page_is_accessible_and_fits(reader: Browser, folder: Path, name: str, scheme: str) -> None:
     reader.open(f"{name}.html")
     for size, (width, height) in SIZES.items():
         reader.look(width, height, scheme)
@@ -76,3 +78,10 @@ def test_on_paper_every_resource_is_open(reader: Browser) -> None:
     reader.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     tall = reader.run("document.querySelector('details.resource .more').getBoundingClientRect().height")
     assert tall > 100, "pixels"
+
+
+def test_the_offline_card_is_one_page_of_paper_and_asks_no_network(reader: Browser) -> None:
+    reader.open("card.html")
+    printed = reader.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    assert len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))) == 1
+    assert reader.requested() == {""}, "only files"
