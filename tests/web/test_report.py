@@ -1,4 +1,4 @@
-"""The report and the readiness page at three sizes, light and dark: accessible, within the screen, from nowhere but its file; photographed."""
+"""Report and readiness page in a browser: accessible, within the screen, from nowhere but the file; photographed."""
 
 from __future__ import annotations
 
