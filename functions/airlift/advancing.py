@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,12 @@ from airlift.runtime import logger
 from airlift.starting import Jobs, start, target_of
 from airlift.telemetry import count, tell_turn
 from airlift.timeline import entry
-from airlift.values import now, parse_time, stamp
+from airlift.values import now, parse_time, stamp, stamp_in
 from airlift.waves import Elsewhere, Turn, progress, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from airlift.vaults import VaultWork
 
@@ -96,7 +96,7 @@ def _wait_for_first_sign(work: VaultWork, cut: datetime | None) -> dict[str, Any
         return {"next": "select", "waitSeconds": 0}
     waited = _since(work.vault.get("waitingSince", stamp(now())))
     wait = int(min(_LONGEST, max(_SHORTEST, waited / 6)))
-    work.save(rounds=work.count_round(), nextLookAt=_in(wait))
+    work.save(rounds=work.count_round(), nextLookAt=stamp_in(wait))
     return {"next": "wait", "waitSeconds": wait}
 
 
@@ -248,7 +248,7 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
         counts["running" if item["state"] in IN_FLIGHT else item["state"]] += 1
     values: dict[str, Any] = {
         "counts": {**work.vault.get("counts", {}), **counts},
-        "nextLookAt": _in(answer["waitSeconds"]),
+        "nextLookAt": stamp_in(answer["waitSeconds"]),
         "waitingFor": "continue" if now_.paused else "jobs",
         "waves": progress(work.plan, items, work.vault),
     }
@@ -258,7 +258,3 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
 
 def _since(when: str) -> float:
     return (now() - parse_time(when)).total_seconds()
-
-
-def _in(seconds: float) -> str:
-    return stamp(now() + timedelta(seconds=seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,9 +16,11 @@ from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.telemetry import tell_votes
 from airlift.timeline import entry
-from airlift.values import now, parse_time, stamp
+from airlift.values import now, parse_time, stamp, stamp_in
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airlift.vaults import VaultWork
 
 
@@ -165,8 +166,3 @@ def _reminder(work: VaultWork, access: Access, fraction: float) -> Put:
     text = f"{fraction:.0%} of the time for {work.vault_arn} has passed. {_standing(access)}"
     step = "reach the approvers out of band: without enough votes the request expires and has to be made anew."
     return work.notice(f"reminder#{fraction}", "votes are missing", text, step)
-
-
-def stamp_in(seconds: int) -> str:
-    """The time so many seconds from now."""
-    return stamp(now() + timedelta(seconds=seconds))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airlift.aws import client
+from airlift.endings import CLEANED_UP
 from airlift.errors import DrillNotCleanedUp
-from airlift.keeping import keep
+from airlift.evidence import WRITTEN_ANEW
+from airlift.keeping import folder, keep, put
 from airlift.ledger import Delete, Ledger, Record, Update, chore_key, item_key, merge, recovery_key
 from airlift.notify import deliver_or_retry, notice, title_of
 from airlift.reporting import write_as_it_stands
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SHORTEST = 5
-CLEANED_UP = "CleanedUp"
-"""The outcome of an execution that did nothing but clean up."""
 
 
 class Left(NamedTuple):
@@ -35,8 +34,9 @@ class Left(NamedTuple):
 def end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) -> None:
     """Result, evidence and notice; the janitor has nothing left to do if nothing is left."""
     identity, at = drill["recoveryId"], now()
-    key = f"recoveries/{identity}/clean-up.json"
-    _keep(key, _document(ledger, drill, left, at))
+    key = folder(identity) + WRITTEN_ANEW
+    document = json.dumps(_document(ledger, drill, left, at), ensure_ascii=False, indent=1)
+    put(setting("EVIDENCE_BUCKET"), key, document.encode(), "application/json")
     told = [f"{one.what}: {one.why}" for one in left[:10]]
     if left:
         values: dict[str, Any] = {"notCleanedUpAt": stamp(at), "cleanUpLeft": told}
@@ -73,16 +73,6 @@ def _document(ledger: Ledger, drill: Record, left: list[Left], at: datetime) -> 
         "resources": resources,
         "left": [{"what": one.what, "why": one.why} for one in left],
     }
-
-
-def _keep(key: str, document: dict[str, Any]) -> None:
-    client("s3").put_object(
-        Bucket=setting("EVIDENCE_BUCKET"),
-        Key=key,
-        Body=json.dumps(document, ensure_ascii=False, indent=1).encode(),
-        ContentType="application/json",
-        ChecksumAlgorithm="SHA256",
-    )
 
 
 def answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:

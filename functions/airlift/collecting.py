@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.announcements import ResourceRestored
 from airlift.announcing import announce
+from airlift.endings import VAULT_RECOVERED
 from airlift.errors import ResourcesNotRestored
 from airlift.failures import Cause
-from airlift.items import OUTCOMES, attempted, candidate_of, hold
+from airlift.items import OUTCOMES, RESTORED, attempted, candidate_of, hold
 from airlift.ledger import Change, Put, Record, Update, item_key, merge
 from airlift.points import moment_of
 from airlift.telemetry import tell_outcomes
@@ -68,7 +69,7 @@ def _announced(work: VaultWork, batch: list[Record]) -> list[Put]:
             "validated": item["state"] == "validated",
         }
         for item in batch
-        if item["state"] in ("validated", "restored")
+        if item["state"] in RESTORED
     ]
     first = f"{work.vault_arn}#{batch[0]['resourceArn']}#{batch[0]['attempt']}"
     return [announce(work.recovery_id, now(), first, ResourceRestored, restored)] if restored else []
@@ -76,7 +77,7 @@ def _announced(work: VaultWork, batch: list[Record]) -> list[Put]:
 
 def _suspect(work: VaultWork, item: Record, cut: datetime) -> bool:
     """Holds what was restored from a point that lies after the first sign, which has moved since it was started."""
-    if item["state"] not in ("validated", "restored"):
+    if item["state"] not in RESTORED:
         return False
     if not _is_after(item, cut):
         return False
@@ -104,7 +105,7 @@ def counters(work: VaultWork, batch: list[Record], step: int) -> dict[str, Any]:
     restored: Counter[str] = Counter(work.vault.get("restoredByType", {}))
     for item in batch:
         counts[item["state"]] += step
-        if item["state"] in ("validated", "restored"):
+        if item["state"] in RESTORED:
             restored[item["resourceType"]] += step
         if item["state"] == "validated":
             validated[str(item["wave"])] += step
@@ -139,5 +140,5 @@ def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:
             f"read the reasons (`airlift status {work.recovery_id}`); then "
             f"`airlift restore-again {work.recovery_id} ARN`.",
         )
-    work.end("VaultRecovered", told_)
+    work.end(VAULT_RECOVERED, told_)
     return {"next": "done", "waitSeconds": 0}

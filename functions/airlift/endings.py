@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 from airlift.aws import client
 from airlift.errors import Unavailable
+from airlift.recovery import is_drill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airlift.ledger import Record
 
-RECOVERED = "Recovered"
-_LONGEST_CAUSE = 30_000
-"""Characters; a Fail state takes 32,768 (API_StopExecution.html gives the same bound for a cause)."""
-VAULT_RECOVERED = "VaultRecovered"
+RECOVERED, VAULT_RECOVERED = "Recovered", "VaultRecovered"
 ACCESS_OPEN = "AccessOpen"
 """The end of a vault, and of a recovery, that was to open access only."""
+CLEANED_UP = "CleanedUp"
+"""The outcome of an execution that did nothing but clean up."""
+_LONGEST_CAUSE = 30_000
+"""Characters; a Fail state takes 32,768 (API_StopExecution.html gives the same bound for a cause)."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def with_next_step(cause: str, recovery_id: str) -> str:
     if "Next step:" in cause:
         return cause
     stop = "" if cause.endswith((".", "!", "?")) else "."
-    if recovery_id.startswith("drill-"):
+    if is_drill(recovery_id):
         return f"{cause}{stop} Next step: read the timeline (`airlift status {recovery_id}`); then start a new drill."
     return f"{cause}{stop} Next step: `airlift resume {recovery_id}` goes on with what has no outcome."
 

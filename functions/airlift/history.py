@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airlift.endings import RECOVERED
+from airlift.items import RESTORED
 from airlift.ledger import Record, history_key, keyed
 from airlift.points import moment_of
 from airlift.values import parse_time
@@ -17,7 +18,6 @@ from airlift.values import parse_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_RESTORED = ("validated", "restored")
 _EXAMPLES = 20
 _LIKE_THE_LAST = 5
 NEVER_DRILLED_DAYS = 3650
@@ -32,7 +32,7 @@ def facts(report: Mapping[str, Any], key: str, changes: Mapping[str, Any] | None
     last resource restored, `restoringSeconds` from the last access to the last resource restored.
     """
     resources = [one for vault in report["vaults"] for one in vault["resources"]]
-    ended = [one["endedAt"] for one in resources if one["state"] in _RESTORED and "endedAt" in one]
+    ended = [one["endedAt"] for one in resources if one["state"] in RESTORED and "endedAt" in one]
     first, last = min(ended, default=None), max(ended, default=None)
     asked = min((vault["requestedAt"] for vault in report["vaults"] if "requestedAt" in vault), default=None)
     granted = max((vault["grantedAt"] for vault in report["vaults"] if "grantedAt" in vault), default=None)
@@ -51,7 +51,7 @@ def facts(report: Mapping[str, Any], key: str, changes: Mapping[str, Any] | None
         selectedAll=all("selectedAt" in vault for vault in report["vaults"]),
         wanted=len(wanted),
         validated=sum(one["state"] == "validated" for one in wanted),
-        restored=sum(one["state"] in _RESTORED for one in wanted),
+        restored=sum(one["state"] in RESTORED for one in wanted),
         approvalSeconds=_seconds(asked, granted),
         firstRestoreSeconds=_seconds(began, first),
         lastRestoreSeconds=_seconds(began, last),
@@ -71,7 +71,7 @@ def _types(resources: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     took: dict[str, list[tuple[int, int]]] = {}
     for one in resources:
         seconds = _seconds(one.get("startedAt"), one.get("endedAt"))
-        if one["state"] in _RESTORED and seconds is not None:
+        if one["state"] in RESTORED and seconds is not None:
             size = int(one.get("recoveryPoint", {}).get("sizeBytes", 0))
             took.setdefault(one["resourceType"], []).append((seconds, size))
     return {

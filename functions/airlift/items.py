@@ -25,7 +25,9 @@ NOT_ISOLATED = Cause(
 """Why what would not be restored into quarantine is held."""
 NOT_READY = {kind: f"{kind} not ready" for kind in ("place", "key", "name", "image")}
 """Names of the causes why what lacks something around it is held, by the lack's kind."""
-OUTCOMES = frozenset({"validated", "restored", "failed", "skipped"})
+RESTORED = ("validated", "restored")
+"""States of what a restore job has made: whether it stood its validation."""
+OUTCOMES = frozenset({*RESTORED, "failed", "skipped"})
 """An item in one of these is final once it no longer carries `open`."""
 
 

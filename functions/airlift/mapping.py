@@ -6,10 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from airlift.items import RESTORED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_STATES = ("validated", "restored")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_NAME = 200
 _LONGEST_VALUE = 4096
@@ -21,10 +22,10 @@ def map_of(report: Mapping[str, Any]) -> dict[str, Any]:
 
     What was validated and what was only restored stand apart; what is deleted again, by a drill, is not there.
     """
-    found: dict[str, dict[str, Any]] = {state: {} for state in _STATES}
+    found: dict[str, dict[str, Any]] = {state: {} for state in RESTORED}
     for vault in report["vaults"]:
         for resource in vault["resources"]:
-            if resource["state"] in _STATES and "createdResourceArn" in resource and "deletedAt" not in resource:
+            if resource["state"] in RESTORED and "createdResourceArn" in resource and "deletedAt" not in resource:
                 found[resource["state"]][resource["resourceArn"]] = {
                     "arn": resource["createdResourceArn"],
                     "type": resource["resourceType"],
@@ -43,7 +44,7 @@ def tfvars(old_to_new: Mapping[str, Any]) -> str:
         f"# What recovery {old_to_new['recoveryId']} restored, by the source's ARN; written {old_to_new['writtenAt']}.",
         "# Type of both: map(object({ arn = string, type = string, endpoints = map(string) }))",
     ]
-    for state in _STATES:
+    for state in RESTORED:
         why = "" if state == "validated" else "_not_validated"
         lines += ["", f"airlift_restored{why} = {{", *_entries(old_to_new[state]), "}"]
     return "\n".join(lines) + "\n"

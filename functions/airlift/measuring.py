@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airlift.items import RESTORED
 from airlift.points import moment_of
 from airlift.recovery import LATEST, first_sign
 from airlift.values import parse_time
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from airlift.ledger import Record
     from airlift.plan import Plan
     from airlift.plan_parts import Objectives
-
-RESTORED = ("validated", "restored")
 
 
 class Measure:

@@ -1,4 +1,4 @@
-"""Names of restored resources: derived, never random, so that a repeated call means the same thing."""
+"""Names and tags of restored resources: derived, never random, so that a repeated call means the same thing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from airlift.arns import Arn
 
 if TYPE_CHECKING:
     from airlift.restore.base import Target
+
+RECOVERY_TAG, SOURCE_TAG = "airlift:recovery", "airlift:source"
+"""Tags of whatever Airlift makes: the recovery that it belongs to, and the ARN of what it was restored from."""
 
 
 def derived_name(target: Target, source_name: str, *, alphabet: str, longest: int, lower: bool = False) -> str:

@@ -15,6 +15,7 @@ from airlift.aws import client
 from airlift.errors import Unavailable
 from airlift.ledger import Ledger, Put, Record, keyed, notice_key
 from airlift.outbox import note, send
+from airlift.recovery import is_drill
 from airlift.runtime import setting
 from airlift.values import now, stamp
 
@@ -36,7 +37,7 @@ def notice(pk: str, at: datetime, name: str, title: str, text: str, next_step: s
 
 def title_of(recovery_id: str, words: str) -> str:
     """A notice's title: which recovery, or drill, and what about it."""
-    return f"Airlift {'DRILL ' if recovery_id.startswith('drill-') else ''}{recovery_id}: {words}"
+    return f"Airlift {'DRILL ' if is_drill(recovery_id) else ''}{recovery_id}: {words}"
 
 
 def deliver(ledger: Ledger, pk: str) -> bool:

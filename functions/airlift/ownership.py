@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airlift.arns import Arn
+from airlift.names import RECOVERY_TAG, SOURCE_TAG
 from airlift.restore.common import LONGEST_TAG_VALUE, resource_id, tag_list
 from airlift.restore.instances import beside, instance_of
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from airlift.restore.base import Clients
 
-TAG, SOURCE = "airlift:recovery", "airlift:source"
 Tags = dict[str, str]
 
 
@@ -73,10 +73,10 @@ def claim(clients: Clients, arn: str, recovery_id: str, source: str) -> str:
     client = clients(service)
     try:
         tags = read(client, arn)
-        if TAG not in tags:
-            write(client, arn, {TAG: recovery_id, SOURCE: source[:LONGEST_TAG_VALUE]})
+        if RECOVERY_TAG not in tags:
+            write(client, arn, {RECOVERY_TAG: recovery_id, SOURCE_TAG: source[:LONGEST_TAG_VALUE]})
     except ClientError as error:
         if "NotFound" not in error.response["Error"]["Code"]:
             raise
         return recovery_id  # gone already
-    return tags.get(TAG, recovery_id)
+    return tags.get(RECOVERY_TAG, recovery_id)

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.aws import client
 from airlift.errors import PlanInvalid, PlanUnreadable
+from airlift.keeping import put
 from airlift.logs import set_level
 from airlift.runtime import logger, setting
 
@@ -82,13 +83,7 @@ def _keep(key: str, document: bytes) -> None:
             # Without s3:ListBucket a missing object answers AccessDenied (API_GetObject.html).
             if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
                 raise
-        client("s3").put_object(
-            Bucket=setting(bucket),
-            Key=copy,
-            Body=document,
-            ContentType="application/json",
-            ChecksumAlgorithm="SHA256",
-        )
+        put(setting(bucket), copy, document, "application/json")
 
 
 def _last_copy(reason: str) -> PlanVersion:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airlift.checking import ISOLATION, Scene
+from airlift.endings import VAULT_RECOVERED
 from airlift.errors import AirliftError
 from airlift.ledger import Holder, Ledger, Put, Record, Update, again_key, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
@@ -46,7 +47,7 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
     blockers: list[AirliftError] = []
     for order, arn in enumerate(recovery["vaults"]):
         record = ledger.get(vault_key(recovery_id, arn)) or {}
-        if record.get("ending", {}).get("name") == "VaultRecovered" and not _wanted_again(ledger, recovery_id, arn):
+        if record.get("ending", {}).get("name") == VAULT_RECOVERED and not _wanted_again(ledger, recovery_id, arn):
             continue
         try:
             found = of_vault(scene, plan.vault(arn), until=until)

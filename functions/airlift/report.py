@@ -9,6 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airlift.costing import cost, usage_of
+from airlift.endings import CLEANED_UP
+from airlift.errors import DrillNotCleanedUp
 from airlift.items import IN_FLIGHT, candidate_of
 from airlift.ledger import Ledger, Record, item_key, looked_key, recovery_key
 from airlift.measuring import Measure, met, waves
@@ -119,9 +121,9 @@ def _clean_up(recovery: Record, resources: Iterable[Mapping[str, Any]]) -> dict[
     """What came of deleting what a drill restored; without an outcome it has not ended."""
     told: dict[str, Any] = {"deleted": sum("deletedAt" in one for one in resources), "left": []}
     if at := recovery.get("cleanedUpAt"):
-        return told | {"outcome": "CleanedUp", "at": at}
+        return told | {"outcome": CLEANED_UP, "at": at}
     if at := recovery.get("notCleanedUpAt"):
-        return told | {"outcome": "DrillNotCleanedUp", "at": at, "left": recovery.get("cleanUpLeft", [])}
+        return told | {"outcome": DrillNotCleanedUp.__name__, "at": at, "left": recovery.get("cleanUpLeft", [])}
     return told
 
 

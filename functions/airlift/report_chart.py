@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from airlift.items import RESTORED
 from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _row(one: Mapping[str, Any], scale: _Scale, until: str) -> Row:
         if attempt.get("startedAt") and attempt.get("endedAt")
     ]
     restored = one.get("completedAt") or _end_of(one, until)
-    kind = "run" if one["state"] in ("validated", "restored", "left running") else "fail"
+    kind = "run" if one["state"] in (*RESTORED, "left running") else "fail"
     bars.append(scale.bar(kind, one["startedAt"], restored))
     if one.get("completedAt") and one.get("endedAt", "") > one["completedAt"]:
         bars.append(scale.bar("check", one["completedAt"], one["endedAt"]))

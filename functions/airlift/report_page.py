@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from airlift.endings import ACCESS_OPEN, RECOVERED
+from airlift.items import RESTORED
 from airlift.pages import render
 from airlift.report_chart import WIDTH, chart, name_of
 from airlift.values import parse_time
@@ -22,7 +23,7 @@ _MOST_ENTRIES = 400
 _TELLING = ("failed", "held", "skipped", "again", "released", "passed-over", "deleted", "restored")
 """Kinds of entries about one resource that a long timeline keeps."""
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_STATES = ("validated", "restored", "left running", "not started", "held", "failed", "skipped")
+_STATES = (*RESTORED, "left running", "not started", "held", "failed", "skipped")
 _LINKS = (
     ("timeline", "Timeline"),
     ("chart", "Chart"),

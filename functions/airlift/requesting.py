@@ -19,6 +19,7 @@ from airlift.errors import (
     VaultWithoutTeam,
 )
 from airlift.ledger import recovery_key
+from airlift.names import RECOVERY_TAG
 from airlift.recovery import is_drill
 from airlift.runtime import is_transient, logger
 from airlift.timeline import entry
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from airlift.vaults import VaultWork
 
-RECOVERY_TAG = "airlift:recovery"
 _VOTE = (
     "approvers: open the approval portal, check the recovery id with the person on duty by another way, then vote. "
     "Everybody: airlift watch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 _ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})")
@@ -48,6 +48,11 @@ def now() -> datetime:
 def stamp(time: datetime) -> str:
     """The form in which times are kept and shown: `2026-10-01T02:14:07.123Z`. Sorts as text."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stamp_in(seconds: float) -> str:
+    """The stamp of the moment so many seconds from now."""
+    return stamp(now() + timedelta(seconds=seconds))
 
 
 def safe_text(text: str, longest: int = 100) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airlift.errors import InvalidInput
-from airlift.items import IN_FLIGHT
+from airlift.items import IN_FLIGHT, RESTORED
 from airlift.ledger import Put, Record, again_key, claim_key, item_key, keyed, recovery_key, vault_key
 from airlift.values import stamp
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airlift.ledger import Ledger
     from airlift.vaults import VaultWork
 
-STARTED = IN_FLIGHT | {"validated", "restored"}
+STARTED = IN_FLIGHT.union(RESTORED)
 """States in which a pin comes too late."""
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
+from airlift.names import RECOVERY_TAG, SOURCE_TAG
 from airlift.restore.base import Validation
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def airlift_tags(point: RecoveryPoint, target: Target) -> dict[str, str]:
     wants them and AWS Backup doesn't copy them itself, the source's. Earlier ones win; of the source's those are left
     out that are AWS's own, which nobody can set, or too many.
     """
-    known = {"airlift:recovery": target.recovery_id, "airlift:source": point.resource_arn[:LONGEST_TAG_VALUE]}
+    known = {RECOVERY_TAG: target.recovery_id, SOURCE_TAG: point.resource_arn[:LONGEST_TAG_VALUE]}
     plans: dict[str, str] = target.options.get("tags", {})
     sources = {key: point.tags[key] for key in sorted(point.tags) if not key.lower().startswith("aws:")}
     return dict(islice((known | plans | sources | plans | known).items(), MOST_TAGS))

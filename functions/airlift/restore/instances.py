@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
+from airlift.names import RECOVERY_TAG, SOURCE_TAG
 from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, present, resource_id, tag_list, verdict
 
@@ -199,7 +200,7 @@ def _terminate(client: Any, instance_id: str) -> None:
 def _delete_left(client: Any, restored: Restored) -> list[str]:
     """Deletes what carries the instance's tags; gives the ids. A snapshot goes once no AMI holds it any more."""
     tags = airlift_tags(restored.point, restored.target)
-    mine = [{"Name": f"tag:{key}", "Values": [tags[key]]} for key in ("airlift:recovery", "airlift:source")]
+    mine = [{"Name": f"tag:{key}", "Values": [tags[key]]} for key in (RECOVERY_TAG, SOURCE_TAG)]
     free = [*mine, {"Name": "status", "Values": ["available"]}]
     volumes = [volume["VolumeId"] for volume in client.describe_volumes(Filters=free)["Volumes"]]
     for volume in volumes:
