@@ -51,7 +51,8 @@ SHAPES: Mapping[str, str] = MappingProxyType({kind: arn.replace("*", _PART) for 
 def example_target(plan: Plan, kind: str) -> Target:
     """Where something of this type goes for which the plan has no settings of its own."""
     recovery_id = f"r-20260101-{_ANY_ACCOUNT}-0000"
-    return plan.target(kind, "", recovery_id=recovery_id, account=_ANY_ACCOUNT, region="", attempt=1)
+    region = plan.accounts[0].vaults[0].region
+    return plan.target(kind, "", recovery_id=recovery_id, account=_ANY_ACCOUNT, region=region, attempt=1)
 
 
 def refusals(plan: Plan, kind: str, entries: Iterable[ResourceSettings] | None = None) -> list[MetadataRefused]:

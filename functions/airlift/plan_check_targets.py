@@ -12,7 +12,7 @@ from airlift.restore import FAMILIES, NOT_HELD, nearest_key
 from airlift.restore.common import LONGEST_TAG_VALUE, OPTIONS, VALIDATION_FUNCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pydantic import JsonValue
 
@@ -86,8 +86,9 @@ def target_problems(plan: Plan) -> list[Problem]:
         kinds = kinds_of(entry.arn) or RESTORABLE
         found += _metadata_problems((*where, "metadata"), entry, kinds)
         found += _option_problems(where, entry, kinds, plan)
-    if not any(problem.severity == "error" for problem in found):
-        found += _lacks(plan)
+    wrong = {problem.path[1:3] for problem in found if problem.severity == "error"}
+    if all(place == "types" for place, *_ in wrong):  # what the others hold may reach any type
+        found += _lacks(plan, {str(kind) for _, kind in wrong})
     return found
 
 
@@ -171,12 +172,12 @@ def _tag_problems(path: Path, tags: dict[str, Any]) -> Iterator[Problem]:
             yield Problem((*path, key), what, "Shorten it.")
 
 
-def lacking(plan: Plan) -> Iterator[tuple[str, MetadataRefused]]:
-    """Types whose restores need what the plan doesn't give, and the words of the family that will restore them.
+def lacking(plan: Plan, kinds: Iterable[str] = RESTORABLE) -> Iterator[tuple[str, MetadataRefused]]:
+    """Those types whose restores need what the plan doesn't give, and the words of the family that will restore them.
 
     A type comes up once for each kind of points that lacks something.
     """
-    for kind in RESTORABLE:
+    for kind in kinds:
         yield from ((kind, refused) for refused in refusals(plan, kind))
 
 
@@ -186,8 +187,10 @@ def spoken_of(plan: Plan, kind: str) -> bool:
     return kind in plan.targets.types or kind in named
 
 
-def _lacks(plan: Plan) -> Iterator[Problem]:
-    lacks = list(lacking(plan))
+def _lacks(plan: Plan, wrong: Collection[str]) -> Iterator[Problem]:
+    """What restores lack; none of the types whose own settings are `wrong` is tried."""
+    kinds = [kind for kind in RESTORABLE if kind not in wrong]
+    lacks = list(lacking(plan, kinds))
     lacking_kinds = Counter(kind for kind, _ in lacks)
     for kind, refused in lacks:
         if spoken_of(plan, kind):
@@ -199,13 +202,14 @@ def _lacks(plan: Plan) -> Iterator[Problem]:
     told = {
         kind: {refused.what for one, refused in lacks if one == kind} for kind in RESTORABLE if spoken_of(plan, kind)
     }
-    yield from resource_problems(plan, told)
+    if not wrong:
+        yield from resource_problems(plan, told)
     for family in FAMILIES:
         for kind in family.resource_types:
             options = example_target(plan, kind).options
             networks = {"subnetIds", "dbSubnetGroupName"} & family.option_keys
             unreachable = networks and not any(options.get(option) for option in networks)
-            if unreachable and kind not in lacking_kinds:
+            if unreachable and kind not in lacking_kinds and kind in kinds:
                 what = f"Without subnetIds, a restored {kind} can be reached from no network."
                 remedy = "Add the subnets of an isolated network, here or in targets.defaults."
                 yield Problem(("targets", "types", kind), what, remedy, "warning")

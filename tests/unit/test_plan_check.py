@@ -280,6 +280,12 @@ def test_a_sound_plan_has_no_problem() -> None:
     assert check(waves({"types": ["*"]}, {"types": ["E?S"], "names": ["a"]})) == []
 
 
+def test_what_a_type_lacks_is_told_beside_the_mistakes_in_another() -> None:
+    problems = check(targets({"EFS": {"metadata": {"perfmode": "x"}}, "Timestream": {}}), region=REGION)
+    errors = [problem.where for problem in problems if problem.severity == "error"]
+    assert errors == ["targets.types.EFS.metadata.perfmode", "targets.types.Timestream"]
+
+
 @pytest.mark.parametrize(("document", "where", "severity", "words"), CASES, ids=[f"{c[1]}-{c[3]}" for c in CASES])
 def test_each_problem_is_found_at_its_place(document: dict[str, Any], where: str, severity: str, words: str) -> None:
     problems = check(document, region=REGION)
