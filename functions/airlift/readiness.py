@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("restore rights", targets.starter),
     Check("service-linked roles", targets.service_role),
     Check("target places", targets.targets),
+    Check("target places", targets.named),
     Check(ISOLATION, targets.isolation),
     Check("target keys", targets.keys),
     Check("service opt-in", targets.opt_in),

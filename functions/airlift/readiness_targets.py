@@ -6,13 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from airlift.arns import Arn
 from airlift.aws import client
-from airlift.checking import ACCOUNT, ANY_TYPE, ISOLATION, Result
+from airlift.checking import ACCOUNT, ANY_TYPE, ISOLATION, Result, unchecked
+from airlift.errors import MetadataRefused
 from airlift.isolation import open_targets
 from airlift.items import NOT_ISOLATED
 from airlift.readiness_access import refused
-from airlift.restore import FAMILIES
+from airlift.restore import FAMILIES, family_of
 from airlift.runtime import setting
 from airlift.surroundings import keys_of, look_around
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airlift.checking import Scene
+    from airlift.restore.base import Target
 
 _BACKUP = "backup.amazonaws.com"
 _SERVICE_ROLE = "AWSServiceRoleForBackup"
@@ -109,6 +113,37 @@ def targets(scene: Scene) -> Iterator[Result]:
             "let the role of the function CheckReadiness read it; a key's own policy must allow kms:DescribeKey, too."
         )
         yield Result(_NAMES[name], "warning", ACCOUNT, f"{what} can't be looked at: {said}.", why, remedy)
+
+
+def named(scene: Scene) -> Iterator[Result]:
+    """What only people make and the targets name: a directory, a database, a cluster, a bucket."""
+    found: dict[tuple[str, str], list[str]] = {}
+    looked: set[tuple[str, str]] = set()
+    for kind, target in scene.targets:
+        settings = json.dumps([target.metadata, target.options], sort_keys=True)
+        if (kind, settings) in looked:
+            continue
+        looked.add((kind, settings))
+        for lack in _lacking(kind, target):
+            if isinstance(lack, MetadataRefused):
+                found.setdefault((lack.what, lack.remedy), []).append(kind)
+            else:
+                yield unchecked("target places", kind, lack)
+    for (what, remedy), kinds in found.items():
+        yield Result("target places", "holds", ", ".join(kinds), what, "What is to be restored there is held.", remedy)
+
+
+def _lacking(kind: str, target: Target) -> Iterator[MetadataRefused | ClientError | BotoCoreError]:
+    family = family_of(kind)
+    try:
+        needs = list(family.needs(target)) if family else []
+    except MetadataRefused:
+        return  # settings of another type's resource; those of this one are the plan's checker's
+    for need in needs:
+        try:
+            need(client)
+        except (MetadataRefused, ClientError, BotoCoreError) as error:
+            yield error
 
 
 _NAMES = {"place": "target places", "key": "target keys", "name": "target names", "image": "Allowed AMIs"}

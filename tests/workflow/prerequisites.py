@@ -32,7 +32,8 @@ class Prepared:
         self.key_id, self.key = made["KeyId"], made["Arn"]
         self.taken = sim.outputs["LedgerTableName"]
         zone = {"availabilityZone": f"{sim.region}a"}
-        self.targets = {"defaults": {**self.places, **zone}, "types": {"DynamoDB": {"kmsKeyId": self.key}}}
+        self.types: dict[str, Any] = {"DynamoDB": {"kmsKeyId": self.key}}
+        self.targets = {"defaults": {**self.places, **zone}, "types": self.types}
         self.story.prepare(("table",), days=1, targets=self.targets)
 
     def report(self) -> dict[str, Any]:
@@ -125,6 +126,17 @@ def planned(prepared: Prepared, **changes: Any) -> Iterator[None]:
     prepared.sim.deploy_plan(before)
 
 
+def of_type(prepared: Prepared, kind: str, **settings: Any) -> AbstractContextManager[None]:
+    """A plan with further settings for a type."""
+    return planned(prepared, targets=prepared.targets | {"types": prepared.types | {kind: settings}})
+
+
+def managed_by(prepared: Prepared, account: str | None) -> AbstractContextManager[None]:
+    """A plan that names another management account, or none, for the protected account's organization."""
+    accounts = [one | {"managementAccount": account} for one in prepared.story.plan["accounts"]]
+    return planned(prepared, accounts=accounts)
+
+
 def rule(prepared: Prepared) -> Any:
     bus = next(bus for arn, bus in prepared.sim.events.buses.items() if arn.endswith("-incidents"))
     return next(rule for name, rule in bus.rules.items() if "GuardDuty" in name)
@@ -172,6 +184,19 @@ BROKEN: dict[str, Break] = {
         lambda p: planned(p, targets=p.targets | {"types": {"DynamoDB": {"metadata": {"targetTableName": p.taken}}}}),
         ("target names", "holds", "DynamoDB"),
     ),
+    "directory": (lambda p: of_type(p, "FSx", activeDirectoryId="d-0a1b2c3d4e"), ("target places", "holds", "FSx")),
+    "machine": (
+        lambda p: of_type(p, "FSx", storageVirtualMachineId="svm-0a1b2c3d4e5f60718"),
+        ("target places", "holds", "FSx"),
+    ),
+    "database": (lambda p: of_type(p, "Timestream", database="plant"), ("target places", "holds", "Timestream")),
+    "cluster": (lambda p: of_type(p, "EKS", clusterName="ready"), ("target places", "holds", "EKS")),
+    "bucket": (
+        lambda p: of_type(p, "S3", metadata={"DestinationBucketName": "ready-0a1b2c3d"}),
+        ("target places", "holds", "S3"),
+    ),
     "rule": (lambda p: unset(rule(p), "enabled", False), ("rules", "warning", ACCOUNT)),
+    "team's organization": (lambda p: managed_by(p, ORGANIZATION), ("independence", "warning", ORGANIZATION)),
+    "organization not told": (lambda p: managed_by(p, None), ("independence", "warning", ACCOUNT)),
     "organization": (one_organization, ("independence", "warning", MANAGEMENT)),
 }

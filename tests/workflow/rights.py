@@ -88,12 +88,14 @@ def every_event(sim: Simulation) -> None:
 
 
 def looked_at_daily(sim: Simulation) -> None:
-    """The daily check, of a plan that fixes names, has keys, and a network for databases."""
+    """The daily check, of a plan that fixes names, has keys, a network for databases, and places that people make."""
     prepared = Prepared(sim)
     names = {"DynamoDB": {"targetTableName": "orders"}, "Aurora": {"DBClusterIdentifier": "orders"}}
     types: dict[str, Any] = {kind: {"metadata": fixed} for kind, fixed in names.items()}
     types["EBS"] = {"kmsKeyId": prepared.key}
     types["Aurora"]["dbSubnetGroupName"] = "isolated"
+    types["FSx"] = {"activeDirectoryId": "d-0a1b2c3d4e", "storageVirtualMachineId": "svm-0a1b2c3d4e5f60718"}
+    types |= {"Timestream": {"database": "plant"}, "EKS": {"clusterName": "ready"}}
     prepared.story.make_plan(targets={**prepared.targets, "types": types})
     prepared.report()
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
 
@@ -121,6 +121,14 @@ class Family(ABC):
 
         Raises `airlift.errors.MetadataRefused` if the plan lacks what the type needs.
         """
+
+    def needs(self, target: Target) -> Iterator[Callable[[Clients], None]]:
+        """Checks, made beforehand as well, of what the plan's settings name and only people make.
+
+        Each raises `airlift.errors.MetadataRefused` if that is missing or unfit; so does asking for them, if the
+        settings are wrong.
+        """
+        return iter(())
 
     # Most types need nothing before the job.
     def prepare(  # noqa: B027

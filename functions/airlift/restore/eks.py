@@ -5,6 +5,7 @@ its roles, network and node groups under metadata). The points of the storage ar
 their own, with metadata that the families of their types make.
 
 IAM actions, on arn:aws:eks:<region>:<recovery account>:cluster/*, nodegroup/* and fargateprofile/*:
+- needs: eks:DescribeCluster
 - prepare: eks:DescribeCluster, and what the families of nested points need
 - finish: eks:DescribeCluster, ListNodegroups, DescribeNodegroup, TagResource; backup:ListRestoreJobs on *; as prepare
 - validate: as finish, without tags
@@ -15,7 +16,7 @@ IAM actions, on arn:aws:eks:<region>:<recovery account>:cluster/*, nodegroup/* a
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.names import derived_name
@@ -26,7 +27,7 @@ from airlift.restore.eks_storage import children, made_by, nested_jobs, prepare_
 from airlift.restore.nested import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
@@ -108,6 +109,13 @@ class Eks(Family):
             )
         return metadata
 
+    def needs(self, target: Target) -> Iterator[Callable[[Clients], None]]:
+        """The cluster kept ready that the plan names."""
+        plan = assemble(self, target.metadata)
+        name = None if _is_new(plan) else plan.get("clusterName") or target.options.get("clusterName")
+        if name:
+            yield lambda clients: _check_ready(name, described(clients("eks"), name))
+
     def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Checks that the cluster is there, or that its name is free, and makes what the nested points need."""
         name = metadata["clusterName"]
@@ -117,11 +125,8 @@ class Eks(Family):
                 raise MetadataRefused(
                     f"A cluster {name} exists already.", "give another clusterName in the plan's targets, or none."
                 )
-        elif cluster is None or cluster["status"] not in {"ACTIVE", "UPDATING"}:
-            raise MetadataRefused(
-                f"Cluster {name} is {cluster['status'] if cluster else 'missing'}, not ACTIVE.",
-                "make it ready, with its nodes and storage drivers, or name another in the plan's targets.",
-            )
+        else:
+            _check_ready(name, cluster)
         prepare_nested(clients, point, target, metadata)
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
@@ -194,6 +199,15 @@ class Eks(Family):
             if not finishing.done:
                 return finishing
         return Finishing(True, doing=left)
+
+
+def _check_ready(name: str, cluster: Mapping[str, Any] | None) -> None:
+    """`cluster` as EKS describes it. Raises `MetadataRefused` unless it is there and serves."""
+    if cluster is None or cluster["status"] not in {"ACTIVE", "UPDATING"}:
+        raise MetadataRefused(
+            f"Cluster {name} is {cluster['status'] if cluster else 'missing'}, not ACTIVE.",
+            "make it ready, with its nodes and storage drivers, or name another in the plan's targets.",
+        )
 
 
 def _is_new(metadata: Mapping[str, str]) -> bool:

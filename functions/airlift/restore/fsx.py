@@ -1,6 +1,7 @@
 """FSx: new file systems for Windows, Lustre and OpenZFS; for ONTAP a new volume in a file system that exists.
 
 IAM actions:
+- needs: ds:DescribeDirectories, fsx:DescribeStorageVirtualMachines; on *
 - prepare: ds:DescribeDirectories (Windows); fsx:DescribeStorageVirtualMachines, DescribeVolumes (ONTAP); on *
 - finish: fsx:DescribeFileSystems, DescribeVolumes on *; fsx:TagResource on
   arn:aws:fsx:<region>:<recovery account>:file-system/* and …:volume/*
@@ -11,6 +12,7 @@ IAM actions:
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,11 @@ from airlift.names import derived_name
 from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, present, tag_list, verdict
 from airlift.restore.fsx_kinds import KINDS, MULTI_AZ, ONTAP, OPENZFS, WINDOWS, Kind, from_backup, kind_of
-from airlift.restore.fsx_places import check_directory, check_machine
+from airlift.restore.fsx_places import check_directory, check_machine, check_names
 from airlift.restore.nested import merged, objects, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
@@ -106,12 +108,25 @@ class Fsx(Family):
                 configuration.setdefault("PreferredSubnetId", plan["SubnetIds"][0])
         return assemble(self, own, plan, {kind.configuration: configuration})
 
+    def needs(self, target: Target) -> Iterator[Callable[[Clients], None]]:
+        """The directory of Windows, the storage virtual machine of ONTAP."""
+        plan = assemble(self, target.metadata)
+        for kind, setting, service, check in (
+            (WINDOWS, "ActiveDirectoryId", "ds", check_directory),
+            (ONTAP, "storageVirtualMachineId", "fsx", check_machine),
+        ):
+            key, option = kind.configuration, {setting: target.options.get(kind.options[setting])}
+            if named := merged(self, key, option, *objects(self, key, plan.get(key))).get(setting):
+                yield partial(_check, check, service, named)
+
     def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Checks what only people make: the directory of Windows, the storage virtual machine of ONTAP."""
         if "WindowsConfiguration" in metadata:
             check_directory(clients("ds"), json.loads(metadata["WindowsConfiguration"])["ActiveDirectoryId"])
         if "OntapConfiguration" in metadata:
-            check_machine(clients("fsx"), metadata["Name"], json.loads(metadata["OntapConfiguration"]))
+            client, configuration = clients("fsx"), json.loads(metadata["OntapConfiguration"])
+            check_machine(client, configuration["storageVirtualMachineId"])
+            check_names(client, metadata["Name"], configuration)
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
         """Airlift's tags, once the file system or volume is there."""
@@ -159,6 +174,10 @@ class Fsx(Family):
             else:
                 client.delete_file_system(FileSystemId=_id(arn), **settings)
         return Finishing(False, AGAIN_IN_SECONDS, f"{_id(arn)} is being deleted")
+
+
+def _check(look: Callable[[Any, str], None], service: str, named: str, clients: Clients) -> None:
+    look(clients(service), named)
 
 
 def _takes(kind: Kind, key: str) -> bool:

@@ -27,9 +27,8 @@ def check_directory(client: Any, directory_id: str) -> None:
         raise MetadataRefused(f"Directory {directory_id} is {stage}, not Active.", "mend it or wait for it.")
 
 
-def check_machine(client: Any, name: str, configuration: Mapping[str, Any]) -> None:
-    """Raises `MetadataRefused` unless the storage virtual machine is there, and volume name and path are free."""
-    machine_id, path = configuration["storageVirtualMachineId"], configuration.get("junctionPath")
+def check_machine(client: Any, machine_id: str) -> None:
+    """Raises `MetadataRefused` unless the recovery account has this storage virtual machine, and it is ready."""
     try:
         found = client.describe_storage_virtual_machines(StorageVirtualMachineIds=[machine_id])
         machine = next(iter(found["StorageVirtualMachines"]), None)
@@ -41,6 +40,11 @@ def check_machine(client: Any, name: str, configuration: Mapping[str, Any]) -> N
             f"Storage virtual machine {machine_id} {state}.",
             "make an ONTAP file system with one in the isolated network and name it as storageVirtualMachineId.",
         )
+
+
+def check_names(client: Any, name: str, configuration: Mapping[str, Any]) -> None:
+    """Raises `MetadataRefused` unless the volume's name and path are free on its storage virtual machine."""
+    machine_id, path = configuration["storageVirtualMachineId"], configuration.get("junctionPath")
     own = [{"Name": "storage-virtual-machine-id", "Values": [machine_id]}]
     for page in client.get_paginator("describe_volumes").paginate(Filters=own):
         for volume in page["Volumes"]:

@@ -3,6 +3,7 @@
 AWS Backup restores into a bucket that exists and is versioned, so `prepare` makes a new one.
 
 IAM actions, on arn:aws:s3:::<restored bucket>:
+- needs: s3:GetBucketVersioning on the bucket that a plan names
 - prepare: s3:CreateBucket, PutBucketVersioning, PutBucketPublicAccessBlock, PutEncryptionConfiguration,
   PutBucketPolicy, PutBucketTagging, GetBucketTagging, GetBucketVersioning (a bucket that the plan names);
   s3:PutBucketOwnershipControls only if a plan restores ACLs
@@ -27,7 +28,7 @@ from airlift.restore.common import assemble, resource_id, verdict
 from airlift.values import parse_time, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
@@ -68,6 +69,11 @@ class S3(Family):
             "RestoreTime": _restore_time(point, wished),
         }
         return assemble(self, own, plan)
+
+    def needs(self, target: Target) -> Iterator[Callable[[Clients], None]]:
+        """The bucket that the plan names itself."""
+        if bucket := assemble(self, target.metadata).get("DestinationBucketName"):
+            yield lambda clients: check_bucket(clients("s3"), bucket, target.account)
 
     def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
         """Makes the bucket: private, encrypted, TLS only, versioned, tagged.

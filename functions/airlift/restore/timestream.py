@@ -1,7 +1,7 @@
 """Timestream for LiveAnalytics tables. Only accounts that used the service before June 2025 can have any.
 
 IAM actions, beside timestream:DescribeEndpoints on *:
-- prepare: timestream:DescribeDatabase on arn:aws:timestream:<region>:<recovery account>:database/*
+- needs, prepare: timestream:DescribeDatabase on arn:aws:timestream:<region>:<recovery account>:database/*
 - finish: timestream:DescribeTable, TagResource on …:database/*/table/<restored table>
 - validate: timestream:DescribeTable
 - delete: timestream:DescribeTable, DeleteTable
@@ -18,7 +18,7 @@ from airlift.restore.base import Family, Finishing, Validation
 from airlift.restore.common import airlift_tags, assemble, resource_id, tag_list, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airlift.restore.base import Clients, RecoveryPoint, Restored, Target
 
@@ -80,16 +80,15 @@ class Timestream(Family):
             )
         return metadata
 
+    def needs(self, target: Target) -> Iterator[Callable[[Clients], None]]:
+        """The database; it is not made, as nothing would say when it may go."""
+        plan = assemble(self, target.metadata)
+        if database := plan.get("DestinationDatabase") or plan.get("DatabaseName") or target.options.get("database"):
+            yield lambda clients: _check_database(clients("timestream-write"), database)
+
     def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
-        """The database must exist; it is not made, as nothing would say when it may go."""
-        client, database = clients("timestream-write"), _database(metadata)
-        try:
-            client.describe_database(DatabaseName=database)
-        except client.exceptions.ResourceNotFoundException as error:
-            raise MetadataRefused(
-                f"The Timestream database {database}, which the plan names, does not exist.",
-                f"make it with `aws timestream-write create-database --database-name {database}`, or name another.",
-            ) from error
+        """The database must exist."""
+        _check_database(clients("timestream-write"), _database(metadata))
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
         """Tags: AWS Backup copies none for this type."""
@@ -151,6 +150,16 @@ def _refuse_shorter(point: RecoveryPoint, wished: str | None, original: str | No
 
 def _database(metadata: Mapping[str, str]) -> str:
     return metadata.get("DestinationDatabase") or metadata["DatabaseName"]
+
+
+def _check_database(client: Any, database: str) -> None:
+    try:
+        client.describe_database(DatabaseName=database)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise MetadataRefused(
+            f"The Timestream database {database}, which the plan names, does not exist.",
+            f"make it with `aws timestream-write create-database --database-name {database}`, or name another.",
+        ) from error
 
 
 def _table(clients: Clients, restored: Restored) -> dict[str, Any] | None:
