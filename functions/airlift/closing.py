@@ -13,11 +13,11 @@ from airlift.announcing import announce
 from airlift.approving import next_request
 from airlift.asking import tell_unchecked
 from airlift.aws import MPA_REGION, client
-from airlift.endings import Ending, overall, vault_endings, with_next_step
+from airlift.children import child_ended, is_child, record_ending, stop_children, vault_endings
+from airlift.endings import Ending, of_execution, overall, with_next_step
 from airlift.errors import DrillPreempted
 from airlift.keeping import keep
 from airlift.ledger import (
-    Conflict,
     Holder,
     Ledger,
     Put,
@@ -26,26 +26,23 @@ from airlift.ledger import (
     execution_key,
     keyed,
     last_key,
-    lock_key,
     recovery_key,
     vault_key,
 )
-from airlift.lock import freeing
+from airlift.lock import freeing, is_held_by
 from airlift.notify import deliver_or_retry, notice, title_of
 from airlift.recovery import is_drill
 from airlift.remembering import remembered, write_history
 from airlift.report import message
 from airlift.reporting import page_at, write
 from airlift.requesting import describe
-from airlift.runtime import NO_ANSWER, account_of, logger, setting
+from airlift.runtime import NO_ANSWER, account_of, logger
 from airlift.telemetry import tell_end
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped"}
 
 
 def close_ended_recovery(ledger: Ledger, recovery_id: str, execution_arn: str, ended: dict[str, str]) -> dict[str, Any]:
@@ -59,8 +56,8 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
 
     `status` is the detail of a Step Functions Execution Status Change, or {} if only the ARN is known.
     """
-    if ":execution:" + setting("VAULT_RECOVERY_STATE_MACHINE_ARN").rpartition(":")[2] + ":" in execution_arn:
-        return _vault_ended(ledger, status)
+    if is_child(execution_arn):
+        return {"outcome": child_ended(ledger, status)}
     served = ledger.get(execution_key(execution_arn))
     if served is None:
         return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
@@ -68,24 +65,16 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
         tell_unchecked(ledger, served)
         return {"outcome": "told"}
     recovery = ledger.get(recovery_key(served["recoveryId"])) or {}
-    if not _holds_lock(ledger, served["account"], execution_arn) and not _preempted(recovery, execution_arn):
+    if not is_held_by(ledger, served["account"], execution_arn) and not _preempted(recovery, execution_arn):
         deliver_or_retry(ledger, recovery_key(served["recoveryId"])[0])
         return {"outcome": "closed before"}
     described = status or _described(execution_arn)
     if described["status"] in ("RUNNING", "PENDING_REDRIVE"):
         return {"outcome": "still running"}
-    name = described.get("error") or _STATUSES.get(described["status"], described["status"])
-    cause = described.get("cause") or f"The execution ended {described['status']} without closing the recovery."
-    recovery_id = served["recoveryId"]
-    _stop_children(ledger, recovery_id, cause)
-    return _close(
-        ledger, recovery_id, execution_arn, Ending(str(name), with_next_step(cause, recovery_id)), by_status=True
-    )
-
-
-def _holds_lock(ledger: Ledger, account: str, execution_arn: str) -> bool:
-    lock = ledger.get(lock_key(account))
-    return lock is not None and lock["executionArn"] == execution_arn
+    recovery_id, otherwise = served["recoveryId"], f"It ended {described['status']} without closing the recovery."
+    ending = of_execution(described, recovery_id, otherwise)
+    stop_children(ledger, recovery_id, ending.cause.partition(" Next step: ")[0])
+    return _close(ledger, recovery_id, execution_arn, ending, by_status=True)
 
 
 def _preempted(recovery: Record, execution_arn: str) -> bool:
@@ -113,70 +102,6 @@ def _ending_of(ended: dict[str, str], recovery_id: str) -> Ending:
         parsed = None
     told = parsed.get("errorMessage", cause) if isinstance(parsed, dict) else cause
     return Ending(ended["error"], with_next_step(told or "no cause given", recovery_id))
-
-
-def _vault_ended(ledger: Ledger, status: dict[str, Any]) -> dict[str, Any]:
-    """Records a child's ending that the child could not record itself, while its parent still holds the lock."""
-    given = json.loads(status.get("input") or "{}")
-    if not {"recoveryId", "executionArn", "sourceBackupVaultArn"} <= given.keys():
-        return {"outcome": "not an execution of Airlift's"}
-    holder = Holder(account_of(given["recoveryId"]), given["executionArn"])
-    record = ledger.get(vault_key(given["recoveryId"], given["sourceBackupVaultArn"]))
-    holds = _holds_lock(ledger, holder.account, holder.execution_arn)
-    if not holds or record is None or record.get("ending"):
-        return {"outcome": "recorded before"}
-    name = status.get("error") or _STATUSES.get(status["status"], status["status"])
-    cause = with_next_step(
-        status.get("cause") or f"The vault's execution ended {status['status']}.", given["recoveryId"]
-    )
-    ending = {"name": name, "cause": cause, "at": stamp(now())}
-    update = Update(
-        vault_key(given["recoveryId"], given["sourceBackupVaultArn"]),
-        {"state": "ENDED", "ending": ending, "waitingFor": None},
-        only_if={"ending": None},
-    )
-    try:
-        ledger.write(update, holder=holder)
-    except Conflict:
-        return {"outcome": "recorded before"}
-    return {"outcome": "recorded"}
-
-
-def _stop_children(ledger: Ledger, recovery_id: str, cause: str) -> None:
-    """A stopped parent does not stop its children in every case, so they are stopped by name."""
-    states = client("stepfunctions")
-    for vault in ledger.query(recovery_key(recovery_id)[0], "VAULT#"):
-        arn = child_arn(vault)
-        try:
-            if arn and states.describe_execution(executionArn=arn)["status"] == "RUNNING":
-                states.stop_execution(executionArn=arn, error="Stopped", cause=f"Its recovery ended: {cause}"[:500])
-        except states.exceptions.ExecutionDoesNotExist:
-            continue
-
-
-def child_arn(vault: Record) -> str:
-    """ARN of the execution that recovers this vault; empty if none was to be started."""
-    if "executionName" not in vault:
-        return ""
-    machine = setting("VAULT_RECOVERY_STATE_MACHINE_ARN")
-    return f"{machine.replace(':stateMachine:', ':execution:')}:{vault['executionName']}"
-
-
-def _record_endings(
-    ledger: Ledger, recovery_id: str, holder: Holder | None, vaults: list[Record], endings: dict[str, Ending]
-) -> None:
-    """Writes the endings that the vaults' executions could not write themselves."""
-    at = stamp(now())
-    for vault in vaults:
-        if vault.get("ending"):
-            continue
-        arn = vault["sourceBackupVaultArn"]
-        ending = {"name": endings[arn].name, "cause": endings[arn].cause, "at": at}
-        values = {"state": "ENDED", "ending": ending, "waitingFor": None}
-        try:
-            ledger.write(Update(vault_key(recovery_id, arn), values, only_if={"ending": None}), holder=holder)
-        except Conflict:
-            logger.info("Recorded meanwhile", extra={"vault": arn})
 
 
 def _withdraw(ledger: Ledger, recovery_id: str, by: str, holder: Holder | None, vault: Record) -> str:
@@ -223,7 +148,7 @@ def _close(
     recovery = ledger.get(recovery_key(recovery_id)) or {}
     if recovery.get("state") == "ENDED" and recovery.get("executionArn") == execution_arn:
         return _told(ledger, recovery)
-    if not _holds_lock(ledger, account_of(recovery_id), execution_arn):
+    if not is_held_by(ledger, account_of(recovery_id), execution_arn):
         if not _preempted(recovery, execution_arn):
             cause = f"{execution_arn} no longer holds the account's lock; nothing is reported twice."
             return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id, "next": "end"}
@@ -231,11 +156,11 @@ def _close(
     # From here on nothing joins any more: a new trigger waits until the lock is free, and opens its own recovery.
     ledger.write(Update(recovery_key(recovery_id), {"state": "CLOSING"}), holder=holder)
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
-    children = {vault["sourceBackupVaultArn"]: child_arn(vault) for vault in vaults}
-    endings = vault_endings(vaults, children, recovery_id, stopped=by_status)
+    endings = vault_endings(vaults, recovery_id, stopped=by_status)
     ending = problem or overall(endings)
     at = now()
-    _record_endings(ledger, recovery_id, holder, vaults, endings)
+    for arn in (vault["sourceBackupVaultArn"] for vault in vaults if not vault.get("ending")):
+        record_ending(ledger, recovery_id, arn, endings[arn], holder)
     withdrawn = [text for vault in vaults if (text := _withdraw(ledger, recovery_id, execution_arn, holder, vault))]
     now_ended = recovery | {"endedAt": stamp(at)}
     written = write(ledger, now_ended, vaults, endings, ending, at, execution_arn.rpartition(":")[2])

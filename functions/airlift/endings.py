@@ -1,18 +1,14 @@
-"""How vaults ended, and what that makes of the recovery."""
+"""How vaults ended, and what that makes of the recovery. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airlift.aws import client
-from airlift.errors import Unavailable
 from airlift.recovery import is_drill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from airlift.ledger import Record
+    from collections.abc import Mapping
 
 RECOVERED, VAULT_RECOVERED = "Recovered", "VaultRecovered"
 ACCESS_OPEN = "AccessOpen"
@@ -31,41 +27,17 @@ class Ending:
     cause: str
 
 
-def vault_endings(
-    vaults: Iterable[Record], children: Mapping[str, str], recovery_id: str, *, stopped: bool
-) -> dict[str, Ending]:
-    """Each vault's ending as the ledger holds it; what the ledger lacks is asked of the vault's execution.
+_STATUSES = {"FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Stopped", "RUNNING": "Stopped"}
+"""Names of endings that Step Functions alone tells; what still runs is being stopped."""
 
-    `children` gives the execution's ARN by the vault's ARN; `stopped` says that those which still run are being
-    stopped. Raises `Unavailable` if one runs that should have ended: DescribeExecution is eventually consistent.
+
+def of_execution(described: Mapping[str, Any], recovery_id: str, unless_told: str) -> Ending:
+    """The ending of an execution that could not write one: stopped, timed out, or failed by the workflow itself.
+
+    `described` is DescribeExecution's answer or the detail of a status event; `unless_told` is the cause without one.
     """
-    endings = {}
-    for vault in vaults:
-        arn = vault["sourceBackupVaultArn"]
-        recorded = vault.get("ending")
-        endings[arn] = (
-            Ending(recorded["name"], recorded["cause"])
-            if recorded
-            else _of_execution(children[arn], recovery_id, stopped=stopped)
-        )
-    return endings
-
-
-def _of_execution(execution_arn: str, recovery_id: str, *, stopped: bool) -> Ending:
-    """The ending of a child that could not write one: stopped, timed out, or failed by the workflow itself."""
-    states = client("stepfunctions")
-    try:
-        described = states.describe_execution(executionArn=execution_arn)
-    except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
-        return Ending("NotStarted", with_next_step("The vault's execution was never started.", recovery_id))
-    status = described["status"]
-    if status == "RUNNING" and not stopped:
-        raise Unavailable(f"{execution_arn} is said to run still.", "none; the step is tried again.")
-    name = described.get("error") or {"ABORTED": "Stopped", "RUNNING": "Stopped", "TIMED_OUT": "TimedOut"}.get(
-        status, status
-    )
-    cause = described.get("cause") or f"The vault's execution is {status}."
-    return Ending(name, with_next_step(cause, recovery_id))
+    name = described.get("error") or _STATUSES.get(described["status"], described["status"])
+    return Ending(str(name), with_next_step(described.get("cause") or unless_told, recovery_id))
 
 
 def with_next_step(cause: str, recovery_id: str) -> str:

@@ -37,6 +37,12 @@ def freeing(holder: Holder) -> Delete:
     return Delete(lock_key(holder.account), only_if={"executionArn": holder.execution_arn})
 
 
+def is_held_by(ledger: Ledger, account: str, execution_arn: str) -> bool:
+    """Whether this execution holds the account's lock."""
+    lock = ledger.get(lock_key(account))
+    return lock is not None and lock["executionArn"] == execution_arn
+
+
 def running_holder(ledger: Ledger, account: str, execution_arn: str) -> Record | None:
     """The lock's record if another execution holds it and runs; None if the lock is free to take.
 
@@ -48,7 +54,7 @@ def running_holder(ledger: Ledger, account: str, execution_arn: str) -> Record |
     if is_running(lock):
         return lock
     close_execution(lock["executionArn"])
-    if (left := ledger.get(lock_key(account))) and left["executionArn"] == lock["executionArn"]:
+    if is_held_by(ledger, account, lock["executionArn"]):
         raise Unavailable(
             f"Account {account} is still locked by {lock['executionArn']}, which no longer runs.",
             "none; closing it is tried again.",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift.endings import Ending, overall, vault_endings
+from airlift.children import vault_endings
+from airlift.endings import Ending, overall
 from airlift.errors import Unavailable
 
-from tests.unit.domain import VAULT, a_vault
+from tests.unit.domain import RECOVERY_ID, VAULT, a_vault
 
 if TYPE_CHECKING:
     from tests.unit.domain import Services
 
 GOOD, REJECTED = Ending("VaultRecovered", "3 validated"), Ending("ApprovalRejected", "why")
-CHILD = "arn:aws:states:ap-northeast-1:444455556666:execution:airlift-vault-recovery:r"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_green_only_if_every_vault_is(endings: list[Ending], name: str) -> None:
 def test_the_ledgers_word_counts_before_the_executions(services: Services) -> None:
     states = services.play("stepfunctions", describe_execution={"status": "RUNNING"})
     recorded = {"name": "ApprovalExpired", "cause": "late", "at": ""}
-    assert vault_endings([a_vault(ending=recorded)], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=True) == {
+    assert vault_endings([a_vault(ending=recorded)], RECOVERY_ID, stopped=True) == {
         VAULT: Ending("ApprovalExpired", "late")
     }
     assert states.asked == []
@@ -62,7 +62,7 @@ def test_what_the_ledger_lacks_is_asked_of_the_vaults_execution(
     states = services.play("stepfunctions", describe_execution=described)
     if isinstance(described, str):
         states.answers["describe_execution"] = states.error(described)
-    ending = vault_endings([a_vault()], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=True)[VAULT]
+    ending = vault_endings([a_vault()], RECOVERY_ID, stopped=True)[VAULT]
     assert ending.name == name
     assert words in ending.cause
     assert "airlift resume" in ending.cause
@@ -70,5 +70,5 @@ def test_what_the_ledger_lacks_is_asked_of_the_vaults_execution(
 
 def test_a_vault_that_is_said_to_run_after_the_normal_end_is_looked_at_again(services: Services) -> None:
     services.play("stepfunctions", describe_execution={"status": "RUNNING"})
-    with pytest.raises(Unavailable, match=CHILD):
-        vault_endings([a_vault()], {VAULT: CHILD}, "r-20261124-111122223333-ab12", stopped=False)
+    with pytest.raises(Unavailable, match=":execution:airlift-vault-recovery:"):
+        vault_endings([a_vault()], RECOVERY_ID, stopped=False)
