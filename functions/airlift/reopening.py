@@ -15,9 +15,10 @@ from airlift.recovery import cut_off
 from airlift.restore import family_of
 from airlift.runtime import is_transient, logger
 from airlift.selecting import open_key
+from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp
 from airlift.vault_points import chosen, look_up
-from airlift.wishes import STARTED, is_open_elsewhere, refused_here, wanted_here, wishes
+from airlift.wishes import STARTED, is_open_elsewhere, is_unknown, refused_here, wanted_here, wishes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +30,8 @@ def reopen_wanted_again(work: VaultWork) -> None:
     """Opens what the operator wants; what is in flight and wanted again waits until it has an outcome."""
     for wish in wishes(work):
         item = wanted_here(work, wish)
+        if item is None and is_unknown(work, wish):
+            _refuse_unknown(work, wish)
         if item is None or (item["state"] in IN_FLIGHT and "pin" not in wish):
             continue
         taken: dict[str, Any] = {"takenAt": stamp(now())}
@@ -40,8 +43,7 @@ def reopen_wanted_again(work: VaultWork) -> None:
             if is_open_elsewhere(work, wish):  # the point may be one of another vault's
                 taken = {}
             taken[refused_here(work)] = str(error)
-        key = again_key(work.recovery_id, item["resourceArn"])
-        changes.append(Update(key, taken, only_if={"at": wish["at"], "takenAt": None}))
+        changes.append(_taken(work, wish, taken))
         try:
             work.ledger.write(*changes, holder=work.holder)
         except Conflict:
@@ -49,6 +51,30 @@ def reopen_wanted_again(work: VaultWork) -> None:
         else:
             if refused_here(work) not in taken and "open" not in item:
                 merge(work.vault, counters(work, [item], -1))
+
+
+def _taken(work: VaultWork, wish: Record, values: dict[str, Any]) -> Update:
+    key = again_key(work.recovery_id, wish["resourceArn"])
+    return Update(key, values, only_if={"at": wish["at"], "takenAt": None})
+
+
+def _refuse_unknown(work: VaultWork, wish: Record) -> None:
+    """Tells people that a pin names no resource of the recovery, as nobody could know when it was given."""
+    arn, at, by = wish["resourceArn"], now(), wish.get("by", "an operator")
+    text = f"not pinned: no vault of this recovery has selected {arn}, for which {by} gave a point"
+    step = (
+        f"copy the ARN from `airlift status {work.recovery_id}` and pin again; what is restored by then, "
+        f"`airlift restore-again {work.recovery_id} ARN --point ARN` restores from the point that is meant."
+    )
+    changes: list[Change] = [
+        _taken(work, wish, {"takenAt": stamp(at)}),
+        entry(work.recovery_id, at, "again", text, resource=arn),
+        work.notice(f"pin#{wish['at']}#{arn}", "a pin names no resource", text, step),
+    ]
+    try:
+        work.ledger.write(*changes, holder=work.holder)
+    except Conflict:
+        logger.info("Another vault has told so", extra={"resource": arn})
 
 
 def _granted(work: VaultWork, item: Record, wish: Record) -> list[Change]:

@@ -106,3 +106,16 @@ def is_open_elsewhere(work: VaultWork, wish: Record) -> bool:
         and work.ledger.get(item_key(work.recovery_id, vault, wish["resourceArn"])) is not None
         for order, vault in enumerate(work.recovery["vaults"])
     )
+
+
+def is_unknown(work: VaultWork, wish: Record) -> bool:
+    """Whether no vault of the recovery has, or will have, the resource: a pin may come before points are selected."""
+    if "pin" not in wish:
+        return False
+    for arn in work.recovery["vaults"]:
+        vault = work.ledger.get(vault_key(work.recovery_id, arn)) or {}
+        if "selectedAt" not in vault and vault.get("state") != "ENDED":
+            return False
+        if work.ledger.get(item_key(work.recovery_id, arn, wish["resourceArn"])) is not None:
+            return False
+    return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.collecting import collect, finish
 from airlift.errors import ResourcesNotRestored
-from airlift.ledger import Conflict, Update, again_key, claim_key, keyed
+from airlift.ledger import Conflict, Update, again_key, claim_key, keyed, recovery_key, vault_key
 from airlift.points import own_scan
 from airlift.reopening import reopen_wanted_again
 from airlift.values import stamp
@@ -321,3 +321,19 @@ def test_a_pin_releases_what_is_held_and_comes_too_late_for_what_is_under_way(wo
     reopen_wanted_again(w)
     assert stored(w, running) == running
     assert "its restore has been started" in stored(w, a_wish())["refusedBy0"]
+
+
+@pytest.mark.parametrize(
+    ("second", "answered"),
+    [({"selectedAt": stamp(NOW)}, True), ({"state": "ENDED"}, True), ({"state": "REQUESTED"}, False)],
+)
+def test_a_pin_of_what_no_vault_has_selected_is_answered_once_all_have(work: Make, second: Any, answered: bool) -> None:
+    other = keyed(vault_key(RECOVERY_ID, SECOND_VAULT), sourceBackupVaultArn=SECOND_VAULT, order=1, **second)
+    wish = a_wish(recoveryPointArn=point_arn("pin"), pin=True)
+    w = work(wish, other, recovery={"vaults": [VAULT, SECOND_VAULT]})
+    for _ in range(2):
+        reopen_wanted_again(w)
+    assert ("takenAt" in stored(w, wish)) is answered
+    assert len(texts(w.ledger, "again")) == answered
+    notices = list(w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#"))
+    assert [RECOVERY_ID in one["nextStep"] for one in notices] == [True] * answered
