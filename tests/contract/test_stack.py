@@ -93,4 +93,5 @@ def _tasks(states: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def _seconds(retry: dict[str, Any]) -> float:
     """How long it is tried again on average: with full jitter a wait is half of what it is at most."""
     waits = (float(retry["IntervalSeconds"] * retry["BackoffRate"] ** n) for n in range(retry["MaxAttempts"]))
-    return sum(min(wait, retry["MaxDelaySeconds"]) for wait in waits) / 2
+    longest = float(retry["MaxDelaySeconds"])
+    return sum(min(wait, longest) for wait in waits) / 2
