@@ -7,7 +7,7 @@
 #                 FAULTS=120: about so many seconds; ONLY=PATTERN: cases in whose name it is found
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
-#   make test-web the approvers' page in a headless Chromium; screenshots in artefacts/
+#   make test-web the pages, in a headless Chromium; screenshots in artefacts/
 #   make bench    measures, and writes bench/RESULTS.md; about half an hour, QUICK=1: a part of it in two minutes
 #   make check    formatting, types, template, workflows, rights, Control Tower's rules, secrets, licences; asks no network
 #   make audit    known vulnerabilities of every locked package; needs a vulnerability service. OPTIONS=… goes to pip-audit
