@@ -252,7 +252,7 @@ def _record(work: VaultWork, items: list[Record], now_: Turn, answer: dict[str, 
         "waitingFor": "continue" if now_.paused else "jobs",
         "waves": progress(work.plan, items, work.vault),
     }
-    work.ledger.write(work.update(**values), holder=work.holder)
+    work.save(**values)
     tell_turn(items, values["counts"], answer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airlift.announcements import ResourceRestored
@@ -39,7 +40,7 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]
     ended = [item for item in items if item["state"] in OUTCOMES and not _suspect(work, item, cut)]
     for first in range(0, len(ended), _PER_WRITE):
         batch = ended[first : first + _PER_WRITE]
-        counted = counters(work, batch, +1)
+        counted = counting(work, batch, +1)
         closed: list[Change] = [
             Update(
                 item_key(work.recovery_id, work.vault_arn, item["resourceArn"]),
@@ -48,8 +49,8 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]
             )
             for item in batch
         ]
-        work.ledger.write(work.update(**counted), *closed, *_announced(work, batch), holder=work.holder)
-        merge(work.vault, counted)
+        work.ledger.write(counted, *closed, *_announced(work, batch), holder=work.holder)
+        merge(work.vault, counted.values)
         tell_outcomes(batch)
         for item in batch:
             del item["open"]
@@ -97,8 +98,12 @@ def _after_sign(item: Record) -> str:
     return f"restored from {stamp(at)}, after the first sign of compromise as it is known now"
 
 
-def counters(work: VaultWork, batch: list[Record], step: int) -> dict[str, Any]:
-    """The vault's counters with these outcomes added or taken away."""
+def counting(work: VaultWork, batch: list[Record], step: int) -> Update:
+    """The change that adds these outcomes to the vault's counters, or takes them away.
+
+    Refused if another turn has counted since this one read them: the call of a turn may be lost, and repeated, while it
+    goes on. What it writes is to be merged into the vault once it is written.
+    """
     counts: Counter[str] = Counter(work.vault.get("counts", {}))
     problems: Counter[str] = Counter(work.vault.get("waveProblems", {}))
     validated: Counter[str] = Counter(work.vault.get("waveRestored", {}))
@@ -111,12 +116,13 @@ def counters(work: VaultWork, batch: list[Record], step: int) -> dict[str, Any]:
             validated[str(item["wave"])] += step
         elif is_failure(work.plan, item):
             problems[str(item["wave"])] += step
-    return {
+    values = {
         "counts": dict(counts),
         "waveProblems": {w: n for w, n in problems.items() if n > 0},
         "waveRestored": dict(validated),
         "restoredByType": dict(restored),
     }
+    return replace(work.update(**values), only_if={"counts": work.vault.get("counts")})
 
 
 def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airlift.collecting import counters
+from airlift.collecting import counting
 from airlift.errors import InvalidInput
 from airlift.items import IN_FLIGHT, attempted, candidate_of, fresh_attempt, told
 from airlift.ledger import Change, Conflict, Record, Update, again_key, item_key, merge
@@ -47,10 +47,10 @@ def reopen_wanted_again(work: VaultWork) -> None:
         try:
             work.ledger.write(*changes, holder=work.holder)
         except Conflict:
-            logger.info("Another vault has taken the wish", extra={"resource": item["resourceArn"]})
+            logger.info("Another vault, or turn, was faster", extra={"resource": item["resourceArn"]})
         else:
             if refused_here(work) not in taken and "open" not in item:
-                merge(work.vault, counters(work, [item], -1))
+                merge(work.vault, counting(work, [item], -1).values)
 
 
 def _taken(work: VaultWork, wish: Record, values: dict[str, Any]) -> Update:
@@ -87,7 +87,7 @@ def _granted(work: VaultWork, item: Record, wish: Record) -> list[Change]:
     key = item_key(work.recovery_id, work.vault_arn, item["resourceArn"])
     changes: list[Change] = [Update(key, values, only_if={"state": item["state"], "attempt": item["attempt"]})]
     if "open" not in item:
-        changes.append(work.update(**counters(work, [item], -1)))
+        changes.append(counting(work, [item], -1))
     return [*changes, told(work, item, "again", _in_words(item | values, wish))]
 
 

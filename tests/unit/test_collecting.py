@@ -12,8 +12,10 @@ from airlift.points import own_scan
 from airlift.reopening import reopen_wanted_again
 from airlift.values import stamp
 from airlift.vault_points import chosen
+from airlift.vaults import VaultWork
 
 from tests.unit.domain import (
+    EVENT,
     NOW,
     RECOVERY_ID,
     SECOND_VAULT,
@@ -29,8 +31,6 @@ from tests.unit.domain import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from airlift.vaults import VaultWork
 
     from tests.unit.domain import Services
 
@@ -134,6 +134,18 @@ def test_a_vault_is_not_recovered_while_anything_is_missing(work: Make, second: 
     if "reason" in second:
         assert f"{second['resourceArn']} {second['state']}: {second['reason']}" in caught.value.what
     assert RECOVERY_ID in caught.value.remedy
+
+
+def test_a_turn_that_another_one_has_overtaken_counts_nothing(work: Make) -> None:
+    """As when the answer of the first one's call was lost, and the call was repeated while it ran."""
+    items = [an_item("a", state="failed"), an_item("b", state="failed")]
+    late = work(*items)
+    collect(VaultWork(dict(EVENT)), items[:1], CUT)
+    with pytest.raises(Conflict):
+        collect(late, items[1:], CUT)
+    assert stored(late, late.vault)["counts"] == {"failed": 1}
+    collect(VaultWork(dict(EVENT)), items[1:], CUT)
+    assert stored(late, late.vault)["counts"] == {"failed": 2}
 
 
 def test_a_vault_with_a_wish_that_nobody_has_taken_does_not_end(work: Make) -> None:
