@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from airlift.aws import client
-from airlift.errors import AirliftError, PlanUnreadable
+from airlift.errors import AirliftError, PlanUnreadable, Unavailable
 from airlift.keeping import is_due, keep, keep_hours
 from airlift.ledger import Delete, Ledger, Record, Update, chore_key, recovery_key
 from airlift.lock import close_execution, is_running
@@ -118,7 +118,7 @@ def _set_log_level(ledger: Ledger, recovery: Record, plan: Callable[[], Plan]) -
     """A recovery keeps the plan that it began with, but logs as the one in force says, if that can be read."""
     try:
         level = plan().log_level
-    except PlanUnreadable as error:  # the daily check tells people so
+    except (PlanUnreadable, Unavailable) as error:  # the daily check tells people so
         logger.warning(error.what)
         return
     if recovery.get("logLevel") != level:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.aws import client
-from airlift.errors import PlanInvalid, PlanUnreadable
+from airlift.errors import PlanInvalid, PlanUnreadable, Unavailable
 from airlift.keeping import put
 from airlift.logs import set_level
-from airlift.runtime import logger, setting
+from airlift.runtime import is_transient, logger, setting
 
 if TYPE_CHECKING:
     from airlift.plan import Plan
@@ -36,14 +36,17 @@ class PlanVersion:
 
 
 def newest_plan() -> PlanVersion:
-    """The plan in force, and a copy of it kept. Raises `PlanUnreadable` if there is neither plan nor copy."""
+    """The plan in force, and a copy of it kept.
+
+    Raises `PlanUnreadable` if there is neither plan nor copy, `Unavailable` if that may be otherwise in a moment.
+    """
     try:
         document = _from_app_config()
         version = _version(document)
         plan = _read_plan(document)
     except (ClientError, BotoCoreError, PlanInvalid, PlanUnreadable) as error:
         logger.warning("AppConfig gives no usable plan; the last copy serves", extra={"reason": str(error)})
-        return _last_copy(str(error))
+        return _last_copy(error)
     set_level(plan.log_level)
     key = f"plans/{version}.json"
     _keep(key, document)
@@ -86,10 +89,13 @@ def _keep(key: str, document: bytes) -> None:
         put(setting(bucket), copy, document, "application/json")
 
 
-def _last_copy(reason: str) -> PlanVersion:
+def _last_copy(reason: Exception) -> PlanVersion:
     try:
         document = _read("WORKING_BUCKET", _LAST)
     except ClientError as error:
+        if is_transient(reason) or is_transient(error):
+            remedy = "wait a minute; the step is tried again."
+            raise Unavailable(f"No recovery plan can be read now: {reason}", remedy) from error
         raise PlanUnreadable(
             f"No recovery plan can be read: {reason}",
             "deploy a plan with `airlift plan deploy FILE`, then start again.",

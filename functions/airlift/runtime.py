@@ -28,7 +28,16 @@ Handler = Callable[[Event, Any], dict[str, Any] | None]
 
 NO_ANSWER = (exceptions.HTTPClientError, exceptions.ConnectionError)
 """botocore's errors of calls that may or may not have reached AWS."""
-THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+THROTTLED = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "Throttled",  # SNS's code of its ThrottledException (API_Publish.html)
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+    }
+)
 _TRANSIENT = THROTTLED | frozenset(
     {
         "ProvisionedThroughputExceededException",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import aws
-from airlift.errors import PlanUnreadable
+from airlift.errors import AirliftError, PlanUnreadable, Unavailable
 from airlift.plan_store import newest_plan, plan_at
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
@@ -64,21 +64,21 @@ def test_a_copy_that_is_there_is_not_written_again(services: Services) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "without_copy"),
     [
-        refused("AccessDeniedException"),
-        refused("InternalServerException", "", 500),
-        ConnectTimeoutError(endpoint_url="appconfigdata"),
-        b"",
-        b"{}",
-        b"not JSON",
+        (refused("AccessDeniedException"), PlanUnreadable),
+        (refused("InternalServerException", "", 500), Unavailable),
+        (ConnectTimeoutError(endpoint_url="appconfigdata"), Unavailable),
+        (b"", PlanUnreadable),
+        (b"{}", PlanUnreadable),
+        (b"not JSON", PlanUnreadable),
     ],
 )
-def test_the_last_copy_serves_with_a_warning_and_without_one_the_plan_is_unreadable(
-    services: Services, trouble: Any
+def test_the_last_copy_serves_with_a_warning_and_without_one_the_plan_is_unreadable_or_the_step_is_tried_again(
+    services: Services, trouble: Any, without_copy: type[AirliftError]
 ) -> None:
     deployed(services, trouble)
-    with pytest.raises(PlanUnreadable, match="airlift plan deploy"):
+    with pytest.raises(without_copy):
         newest_plan()
     deployed(services, DOCUMENT)
     good = newest_plan()
