@@ -290,12 +290,16 @@ def _error(kind: str, message: str, **more: Any) -> LambdaResult:
     return LambdaResult({"errorMessage": message, "errorType": kind, **more}, function_error="Unhandled")
 
 
+_SAME_EVERYWHERE = ("airlift.pages",)
+"""What these modules keep is the bundle's own: templates, which are the same in every account."""
+
+
 def forget_state() -> None:
-    """Clear every cache of the production code, as new execution environments start cold and without any."""
+    """Clear the caches of the production code, as new execution environments start cold and without any."""
     powertools_logger.is_cold_start = True
     Metrics().clear_metrics()
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "airlift":
+        if name.partition(".")[0] == "airlift" and name not in _SAME_EVERYWHERE:
             for value in list(vars(module).values()):
                 if callable(clear := getattr(value, "cache_clear", None)):
                     clear()

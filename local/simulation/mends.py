@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import moto.core.responses
 import moto.kms.models
+from botocore.useragent import UserAgentString
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.utils import method_names_from_class
 from moto.ec2.models.amis import Ami
@@ -39,6 +40,8 @@ def enter(stack: ExitStack) -> None:
         (moto.kms.models, "generate_private_key", _one_key_pair),
         # Asked at each call, for classes of hundreds of methods.
         (moto.core.responses, "method_names_from_class", _method_names),
+        # Put together anew for each call, and read by nobody.
+        (UserAgentString, "to_string", lambda _: "simulated"),
         (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
         (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
         (Ami, "block_device_mappings", property(_block_device_mappings)),

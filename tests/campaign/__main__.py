@@ -28,8 +28,6 @@ def main() -> int:
         given = {"parts": PARTS, "seconds": options.seconds, "only": options.only}
         results = [result for part in pool.map(lambda n: _part({**given, "part": n}), range(PARTS)) for result in part]
     bad = [result for result in results if result.problems]
-    for result in bad:
-        sys.stdout.write(f"{result} -> {result.outcome}\n" + "".join(f"    {problem}\n" for problem in result.problems))
     if not (options.seconds or options.only):
         document.write(results)
     sys.stdout.write(f"{len(results)} runs, {len(bad)} bad, {time.monotonic() - begun:.0f} s\n")
@@ -43,7 +41,10 @@ def _part(options: dict[str, Any]) -> list[Result]:
     environment = {**os.environ, "POWERTOOLS_METRICS_NAMESPACE": "Airlift"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout or ():
-            found.append(Result(**json.loads(line)))
+            found.append(result := Result(**json.loads(line)))
+            if result.problems:  # at once: somebody may look into it while the others are played
+                problems = "".join(f"    {problem}\n" for problem in result.problems)
+                sys.stderr.write(f"{result} -> {result.outcome}\n{problems}")
             if len(found) % 100 == 0:
                 sys.stderr.write(f"part {options['part']}: {len(found)} runs\n")
     if process.returncode:

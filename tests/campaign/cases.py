@@ -162,13 +162,15 @@ def _call_cases(clean: Clean, known: set[tuple[str, ...]]) -> Iterator[Case]:
     new = [site for site in clean.sites if site[:4] not in known and site.number <= _PER_LIKE]
     new = [site for site in new if site.handler not in _NO_STEP]
     known.update(site[:4] for site in new)
-    for site in new:
+    for turn, site in enumerate(new):
         for kind in CALL_KINDS:
             if kind.where(site, site in clean.mutating):
-                yield Case(clean.base, kind.name, str(site), _striking(site, kind), _struck, kind.crash)
+                yield Case(clean.base, kind.name, str(site), _striking(site, kind, turn), _struck, kind.crash)
 
 
-def _striking(site: Site, kind: CallKind) -> Callable[[Scene], None]:
+def _striking(site: Site, kind: CallKind, turn: int) -> Callable[[Scene], None]:
+    before = kind.before[turn % len(kind.before)] if kind.before else None
+
     def plan(scene: Scene) -> None:
         clock = scene.story.sim.clock
         first: list[float] = []
@@ -184,7 +186,7 @@ def _striking(site: Site, kind: CallKind) -> Callable[[Scene], None]:
             after = Stale()
             scene.story.sim.after_call.append(lambda call, answer: after.note(call, answer))
         scene.lasting = kind.lasts == "until mended"
-        scene.calls.strike(site, kind.before, after, lasts)
+        scene.calls.strike(site, before, after, lasts)
 
     return plan
 

@@ -15,8 +15,7 @@ _STOPPED: frozenset[Outcome] = frozenset({"by itself", "janitor", "next trigger"
 
 EXPECTED: Mapping[str, frozenset[Outcome]] = {
     "throttled for two minutes": _ALONE,
-    "error 500": _ALONE,
-    "error 503": _ALONE,
+    "error 500 or 503": _ALONE,
     "dropped before its effect": _ALONE,
     "answer lost after its effect": _ALONE,
     "slow past the SDK's time-out": _ALONE,

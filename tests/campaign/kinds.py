@@ -30,7 +30,7 @@ _SDK_GIVES_UP = 75.0
 
 def _throttled(_sim: Simulation, call: Call) -> None:
     codes = {"ec2": "RequestLimitExceeded", "s3": "SlowDown", "sns": "Throttled", "iam": "Throttling"}
-    status = 503 if call.service == "s3" else 400
+    status = {"s3": 503, "sns": 429}.get(call.service, 400)
     raise ServiceError(codes.get(call.service, "ThrottlingException"), "Rate exceeded", status)
 
 
@@ -158,26 +158,26 @@ class CallKind:
 
     name: str
     where: Callable[[Site, bool], bool]
-    before: Strike | None = None
+    before: tuple[Strike, ...] = ()
+    """Several strike by turns, each in one place after the other."""
     after: Change | Callable[[], Stale] | None = None
     lasts: Literal["once", "stale", "episode", "until mended"] = "once"
     crash: bool = False
 
 
 CALL_KINDS = (
-    CallKind("throttled for two minutes", _any, _throttled, lasts="episode"),
-    CallKind("error 500", _any, _error500),
-    CallKind("error 503", _any, _error503),
-    CallKind("dropped before its effect", _any, _dropped),
-    CallKind("answer lost after its effect", _any, after=_answer_lost, crash=True),
+    CallKind("throttled for two minutes", _any, (_throttled,), lasts="episode"),
+    CallKind("error 500 or 503", _any, (_error500, _error503)),
+    CallKind("dropped before its effect", _any, (_dropped,)),
+    CallKind("answer lost after its effect", _effect, after=_answer_lost, crash=True),
     CallKind("slow past the SDK's time-out", _any, after=_slow, crash=True),
     CallKind("slow past the function's time-out", _any, after=_overdue, crash=True),
     CallKind("step killed after the side effect", _effect, after=_killed, crash=True),
-    CallKind("access denied until mended", _any, _denied, lasts="until mended"),
-    CallKind("stale: not there yet", _single, _missing),
+    CallKind("access denied until mended", _any, (_denied,), lasts="until mended"),
+    CallKind("stale: not there yet", _single, (_missing,)),
     CallKind("stale: not listed yet", _list, after=_empty),
     CallKind("stale: as it was before", _eventual, after=Stale, lasts="stale"),
-    CallKind("write in conflict for a moment", _write, _contended),
-    CallKind("write in conflict for two minutes", _write, _contended, lasts="episode"),
-    CallKind("the same step twice at once", _write, _twin, crash=True),
+    CallKind("write in conflict for a moment", _write, (_contended,)),
+    CallKind("write in conflict for two minutes", _write, (_contended,), lasts="episode"),
+    CallKind("the same step twice at once", _write, (_twin,), crash=True),
 )

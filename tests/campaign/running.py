@@ -15,6 +15,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from unittest.mock import patch
+
+import boto3
+from airlift.aws import client
 
 from local.simulation.world import Simulation
 from tests.campaign.cases import Case, Clean, Scene, cases_of
@@ -52,6 +56,7 @@ def forked(work: Callable[[], T]) -> T:
     child = os.fork()
     if child == 0:
         code = 1
+        gc.disable()  # it lives for a second
         try:
             with os.fdopen(write, "wb") as pipe:
                 pickle.dump(work(), pipe)
@@ -71,23 +76,32 @@ def forked(work: Callable[[], T]) -> T:
 
 
 @cache
-def _warm() -> None:
-    """Plays a drill, so that what a process reads and compiles once is there before the first fork."""
+def _warm() -> set[tuple[str, str | None]]:
+    """Plays a drill, so that what a process reads and compiles once is there before the first fork.
+
+    Gives service and Region of every client that the steps made.
+    """
     with Simulation(settings=quick()) as sim:
         base = next(base for base in BASES if base.mode == "drill")
-        Scene(prepare(sim, base), base).run()
+        scene = Scene(prepare(sim, base), base)
+        with patch.object(boto3, "client", wraps=boto3.client) as made:
+            scene.run()
+        observe(scene.story, scene.calls.log, set())
+    return {(call.args[0], call.kwargs["region_name"]) for call in made.call_args_list if "config" in call.kwargs}
 
 
 class Prepared:
     """A story at the moment before it begins, with the cases that a run without faults shows."""
 
     def __init__(self, base: Base, known: set[tuple[str, ...]], seed: int = 0) -> None:
-        _warm()
+        clients = _warm()
         self.base = base
         self._sim = Simulation(settings=quick())
         self._sim.__enter__()
         self._story = prepare(self._sim, base)
         self._arns = set(self._backed_up())
+        for service, region in clients:
+            client(service, region)
         gc.collect()
         gc.freeze()
         clean, self.clean = forked(lambda: self._play(None))
@@ -114,9 +128,10 @@ class Prepared:
         problems: list[str] = []
         try:
             outcome: str = scene.run()
-        except AssertionError as error:
+        except Exception as error:  # noqa: BLE001 - one case that breaks off must not end the campaign
             outcome = "not made good"
-            problems.append(str(error))
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            problems.append(f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})")
         restored = outcome not in ("red drill", "not made good")
         seen = observe(self._story, scene.calls.log, self._arns if restored else set())
         problems += seen.problems

@@ -117,6 +117,7 @@ def make_good(story: Story, base: Base, mend: Callable[[], bool]) -> Outcome:
         needed = "next trigger"
         finding(story) if base.mode == "real" else drill(story)
         to_rest(story)
+        assert recoveries(story, base.mode), "the next trigger begins nothing"
     for hours in (0, 0, 1, 24, 24):  # what was refused, it tries again a day later
         if not left_open(story):
             break
