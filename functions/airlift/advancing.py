@@ -19,7 +19,7 @@ from airlift.holding import isolated, ready_to_start
 from airlift.items import IN_FLIGHT, LOST, hold
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
 from airlift.observing import is_ours, observe, restore_jobs, settle, settle_look_in, started_by_others
-from airlift.pacing import Throttled, back_off, begin_at, evenly, reserve
+from airlift.pacing import STARTS_PER_SECOND, Throttled, back_off, begin_at, evenly, reserve
 from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
@@ -58,12 +58,10 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     items = collect(work, items, cut)
     if not items:
         return finish(work, cut)
-    passed = _passed_waves(work)
-    where = partial(target_of, work)
-    now_ = turn(work.plan, items, work.vault, passed, now().timestamp(), where, _elsewhere(jobs, items))
+    now_ = _turn(work, items, jobs)
     if awaits_confirmation(work):
         again = [item for item in now_.startable if item["state"] == "starting"]
-        now_ = replace(now_, startable=again, stops=(), confirming=True)
+        now_ = replace(now_, startable=again, stops=(), more=False, confirming=True)
     tried = bool(now_.startable)
     now_ = replace(now_, startable=ready_to_start(work, isolated(work, now_.startable)))
     begun, left = _begin(work, now_, due, jobs, cut)
@@ -74,6 +72,13 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     answer = _next(work, items, now_, begun, left, tried=tried)
     _record(work, items, now_, answer)
     return answer
+
+
+def _turn(work: VaultWork, items: list[Record], jobs: Jobs) -> Turn:
+    """What may be started now; no more than the time that is left allows."""
+    most = STARTS_PER_SECOND * work.seconds_left()
+    where, elsewhere = partial(target_of, work), _elsewhere(jobs, items)
+    return turn(work.plan, items, work.vault, _passed_waves(work), now().timestamp(), where, elsewhere, most)
 
 
 def _elsewhere(jobs: Jobs, items: list[Record]) -> Elsewhere:
@@ -132,7 +137,7 @@ def _begin(work: VaultWork, now_: Turn, due: list[Record], jobs: Jobs, cut: date
         back_off(work.ledger, _region(work), now())
     count(RestoresStarted=sum(item["state"] == "running" for item in begun))
     _let_pass(work, begun)
-    return len(begun), len(startable) + len(due) - len(begun)
+    return len(begun), len(startable) + len(due) - len(begun) + now_.more
 
 
 def _is_open(work: VaultWork) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ class Turn:
     """Types of which the first few failed alike."""
     limited: bool = False
     """Whether some wait for others to end, of their type or into the same target."""
+    more: bool = False
+    """Whether others might be started, too, had this turn the time."""
     due_in: float | None = None
     """Seconds until the first item that backs off is due."""
     confirming: bool = False
@@ -73,11 +76,13 @@ def turn(
     moment: float,
     target_of: Callable[[Record], Target],
     elsewhere: Elsewhere | None = None,
+    most: float = math.inf,
 ) -> Turn:
     """The turn of all waves that still have something to do while none that they follow has.
 
     `items` are the open ones in order; `vault` counts, by wave, what ended well (`waveRestored`) and badly
     (`waveProblems`) and, by type, what was restored (`restoredByType`); `passed` are waves that the operator let pass.
+    No more than `most` are looked at closely.
     """
     held_types = _held_types(plan, items, vault)
     waiting = {item["wave"] for item in items if _may_start(item, held_types)}
@@ -86,7 +91,7 @@ def turn(
     stops = [stop for wave in sorted(ready - passed) if (stop := _stop(plan, items, vault, wave))]
     going = ready - {stop.wave for stop in stops}
     limits = _Limits(plan, target_of, items, elsewhere or Elsewhere())
-    startable, waits, limited = [], [], False
+    startable, waits, limited, more = [], [], False, False
     for item in items:
         if item["state"] == "starting":
             startable.append(item)  # its answer was lost; its place under the limits is counted already
@@ -94,12 +99,14 @@ def turn(
             continue
         elif item.get("dueAt", 0) > moment:
             waits.append(item["dueAt"] - moment)
+        elif len(startable) >= most:
+            more = True
         elif limits.leave_room(item):
             limits.count(item)
             startable.append(item)
         else:
             limited = True
-    return Turn(startable, tuple(stops), held_types, limited, min(waits, default=None))
+    return Turn(startable, tuple(stops), held_types, limited, more, min(waits, default=None))
 
 
 def progress(plan: Plan, items: list[Record], vault: Mapping[str, Any]) -> list[dict[str, Any]]:

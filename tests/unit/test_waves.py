@@ -59,6 +59,20 @@ def test_a_held_item_does_not_keep_a_later_wave_from_going_on() -> None:
     assert names(taken(the_plan(), [an_item("a", state="held"), a_bucket("b")])) == ["b"]
 
 
+def test_no_more_are_looked_at_closely_than_may_be_started() -> None:
+    target = Target(RECOVERY_ID, "444455556666", "ap-northeast-1", 1)
+    looked: list[Record] = []
+
+    def target_of(item: Record) -> Target:
+        looked.append(item)
+        return target
+
+    items = [an_item("a"), an_item("b", state="starting"), an_item("c"), an_item("d"), an_item("e", dueAt=MOMENT + 9)]
+    now = turn(the_plan(), items, {}, frozenset(), MOMENT, target_of, most=2)
+    assert (names(now), now.more, now.due_in) == (["a", "b"], True, 9)
+    assert not [item for item in looked if item in items[2:]]
+
+
 def test_the_progress_of_each_wave_is_told() -> None:
     items = [an_item("a", state="settling"), an_item("b", state="held"), a_bucket("c"), a_bucket("d")]
     vault = {"waveRestored": {"0": 3}, "waveProblems": {"0": 1}}
