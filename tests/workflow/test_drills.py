@@ -10,8 +10,8 @@ from local.simulation.lambda_host import Killed
 from local.simulation.story import DAY, Story
 from local.simulation.world import Simulation
 from tests.workflow.drills import KINDS, LEFT, drill, left_of
+from tests.workflow.killing import Effect, effect_of
 from tests.workflow.playing import HOUR, Played, console, deny, look, played
-from tests.workflow.test_killed import Effect, effect_of
 
 if TYPE_CHECKING:
     from local.simulation.sdk import Call
