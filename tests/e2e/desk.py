@@ -10,6 +10,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import boto3
+from airlift_cli import snapshot
+from airlift_cli.reading import Reading
+
 from local.cloud import accounts, deploy
 from local.cloud.running import RECOVERY, REGION, ROOT, WORK
 
@@ -33,10 +37,13 @@ class Desk:
         self.cloud = told.cloud
         self.states = told.cloud.client("stepfunctions", RECOVERY)
         stack = told.cloud.client("cloudformation", RECOVERY).describe_stacks(StackName=deploy.STACK)["Stacks"][0]
-        policies = accounts.admit_people(self.cloud, {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]})
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        policies = accounts.admit_people(self.cloud, outputs)
         viewer = policies["ViewerPolicyArn"]
         self.responder = self._hired("responder", [viewer, policies["ResponderPolicyArn"]])
         self.operator = self._hired("operator", [viewer, policies["OperatorPolicyArn"]])
+        self.reading = Reading(self._resource(self.responder, "dynamodb").Table(outputs["LedgerTableName"]))
+        """What `airlift status` reads; a look takes a process less."""
 
     def _hired(self, name: str, policies: list[str]) -> dict[str, str]:
         """The environment of somebody who has a role with these policies."""
@@ -52,6 +59,15 @@ class Desk:
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "AWS_SESSION_TOKEN": key["SessionToken"],
         }
+
+    def _resource(self, who: dict[str, str], service: str) -> Any:
+        session: Any = boto3.Session(
+            aws_access_key_id=who["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=who["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=who["AWS_SESSION_TOKEN"],
+            region_name=REGION,
+        )
+        return session.resource(service, endpoint_url=who["AWS_ENDPOINT_URL"])
 
     def sample(self, name: str, **changes: Any) -> dict[str, Any]:
         """An input out of events/, with members replaced."""
@@ -92,16 +108,16 @@ class Desk:
 
     def newest(self) -> str:
         """The newest recovery's id, "" if there is none."""
-        found = json.loads(self.airlift("status").stdout)
-        return str(found[0]["recoveryId"]) if found else ""
+        return next((str(one["recoveryId"]) for one in self.reading.recent(1)), "")
 
     def new_recovery(self, before: str) -> str:
         """The id of a recovery that begins after `before`."""
         return until(lambda: found if (found := self.newest()) != before else None, "a recovery to begin")
 
     def status(self, recovery_id: str) -> dict[str, Any]:
-        """One recovery with everything that the ledger knows."""
-        found: dict[str, Any] = json.loads(self.airlift("status", recovery_id).stdout.splitlines()[-1])
+        """One recovery with everything that the ledger knows, as `airlift status` prints it."""
+        seen = snapshot.document(self.reading.snapshot(recovery_id))
+        found: dict[str, Any] = json.loads(json.dumps(seen, default=str))
         return found
 
     def waits_for(self, recovery_id: str, what: str) -> None:
@@ -155,5 +171,5 @@ def until(look: Callable[[], T | None], what: str) -> T:
     end = time.monotonic() + PATIENCE
     while not (found := look()):
         assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
-        time.sleep(0.3)
+        time.sleep(0.1)
     return found

@@ -48,6 +48,8 @@ def test_an_incident_from_the_command_line_alone(desk: Desk, tmp_path: Path) -> 
     assert said(desk, "continue", recovery_id)["outcome"] == "done"
     ended = said(desk, "watch", recovery_id)
     assert ended["outcome"] == "Recovered"
+    assert said(desk, "status")[0]["recoveryId"] == recovery_id
+    assert said(desk, "status", recovery_id) == desk.status(recovery_id)
 
     report = tmp_path / "report.json"
     assert said(desk, "report", recovery_id, "--out", str(report))["recoveryId"] == recovery_id
