@@ -43,9 +43,9 @@ def client(service: str, region: str | None = None) -> Any:
     return made
 
 
-def listed(client: Any, operation: str, member: str) -> list[dict[str, Any]]:
+def listed(client: Any, operation: str, member: str, **of_what: Any) -> list[dict[str, Any]]:
     """All that an operation lists in this member of its answer, over all pages. Raises botocore's errors."""
-    return [one for page in client.get_paginator(operation).paginate() for one in page[member]]
+    return [one for page in client.get_paginator(operation).paginate(**of_what) for one in page[member]]
 
 
 def client_as(role_arn: str, service: str, region: str) -> Any:

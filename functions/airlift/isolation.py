@@ -1,13 +1,15 @@
 """Whether what is restored can reach anything: restored things start in quarantine, so their network must lead nowhere.
 
 A security group is open if it lets traffic out to anywhere, a subnet if its route table leads to the internet or has a
-default route. The network is looked at whole, with a constant number of calls, each time something is to be started.
+default route. The network is looked at whole, with a constant number of calls and one for each prefix list that it
+uses, each time something is to be started.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from airlift.aws import client, listed
 from airlift.restore import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from airlift.restore.base import Clients, Target
 
@@ -25,6 +27,8 @@ REASON = "openNetworkReason"
 _IDS = re.compile(r"\b(?:sg|subnet)-[0-9a-f]+\b")
 _SUBNET_GROUP = "dbsubnetgroupname"
 _ANYWHERE = ("0.0.0.0/0", "::/0")
+Ranges = Mapping[str, Sequence[str]]
+"""CIDR blocks by prefix list."""
 # Members of a route (API_Route.html) that lead to the internet, wherever the route begins.
 _INTERNET = {
     "NatGatewayId": "NAT gateway",
@@ -85,6 +89,7 @@ def look(clients: Clients, places: Iterable[Places]) -> Network:
     groups = listed(ec2, "describe_security_groups", "SecurityGroups")
     vpcs = {one["SubnetId"]: one["VpcId"] for one in listed(ec2, "describe_subnets", "Subnets")}
     tables = listed(ec2, "describe_route_tables", "RouteTables")
+    ranges = _prefix_lists(ec2, groups, tables)
     subnet_groups = {}
     if any(one.subnet_groups for one in named):
         found = listed(clients("rds"), "describe_db_subnet_groups", "DBSubnetGroups")
@@ -94,7 +99,7 @@ def look(clients: Clients, places: Iterable[Places]) -> Network:
         }
     defaults = {one["VpcId"]: one["GroupId"] for one in groups if one["GroupName"] == "default" and "VpcId" in one}
     return Network(
-        {**dict(_open_groups(groups)), **dict(_open_subnets(vpcs, tables))},
+        {**dict(_open_groups(groups, ranges)), **dict(_open_subnets(vpcs, tables, ranges))},
         {subnet: defaults[vpc] for subnet, vpc in vpcs.items() if vpc in defaults},
         subnet_groups,
     )
@@ -125,16 +130,29 @@ def open_targets(targets: Iterable[tuple[str, Target]]) -> list[Opening]:
     return [Opening(leak, tuple(kinds), reason) for (leak, reason), kinds in found.items()]
 
 
-def _open_groups(groups: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _prefix_lists(ec2: Any, groups: Iterable[Mapping[str, Any]], tables: Iterable[Mapping[str, Any]]) -> Ranges:
+    """What is in the prefix lists that rules and routes lead to: a list can hold any range, all addresses as well."""
+    rules = [rule for group in groups for rule in group.get("IpPermissionsEgress", [])]
+    used = {one["PrefixListId"] for rule in rules for one in rule.get("PrefixListIds", [])}
+    routes = [route for table in tables for route in table.get("Routes", [])]
+    used |= {route["DestinationPrefixListId"] for route in routes if route.get("DestinationPrefixListId")}
+    return {
+        name: [one["Cidr"] for one in listed(ec2, "get_managed_prefix_list_entries", "Entries", PrefixListId=name)]
+        for name in sorted(used)
+    }
+
+
+def _open_groups(groups: Iterable[Mapping[str, Any]], ranges: Ranges) -> Iterator[tuple[str, str]]:
     for group in groups:
-        reached = [cidr for rule in group.get("IpPermissionsEgress", []) for cidr in _destinations(rule)]
+        reached = [cidr for rule in group.get("IpPermissionsEgress", []) for cidr in _destinations(rule, ranges)]
         if anywhere := _anywhere(reached):
             yield group["GroupId"], f"security group {group['GroupId']} lets traffic out to {anywhere}"
 
 
-def _destinations(rule: Mapping[str, Any]) -> list[str]:
+def _destinations(rule: Mapping[str, Any], ranges: Ranges) -> list[str]:
     four = [one["CidrIp"] for one in rule.get("IpRanges", [])]
-    return four + [one["CidrIpv6"] for one in rule.get("Ipv6Ranges", [])]
+    six = [one["CidrIpv6"] for one in rule.get("Ipv6Ranges", [])]
+    return [*four, *six, *(cidr for one in rule.get("PrefixListIds", []) for cidr in ranges[one["PrefixListId"]])]
 
 
 def _anywhere(cidrs: Iterable[str]) -> str:
@@ -145,7 +163,9 @@ def _anywhere(cidrs: Iterable[str]) -> str:
     return next((text for text in map(str, (*four, *six)) if text in _ANYWHERE), "")
 
 
-def _open_subnets(vpcs: Mapping[str, str], tables: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _open_subnets(
+    vpcs: Mapping[str, str], tables: Iterable[Mapping[str, Any]], ranges: Ranges
+) -> Iterator[tuple[str, str]]:
     """A subnet without a route table of its own uses its VPC's main one."""
     main, own = {}, {}
     for table in tables:
@@ -156,11 +176,11 @@ def _open_subnets(vpcs: Mapping[str, str], tables: Iterable[Mapping[str, Any]]) 
                 main[table["VpcId"]] = table
     for subnet, vpc in vpcs.items():
         table = own.get(subnet) or main.get(vpc, {})
-        if way := next(filter(None, map(_way_out, table.get("Routes", []))), ""):
+        if way := next(filter(None, (_way_out(route, ranges) for route in table.get("Routes", []))), ""):
             yield subnet, f"subnet {subnet} routes to {way}"
 
 
-def _way_out(route: Mapping[str, Any]) -> str:
+def _way_out(route: Mapping[str, Any], ranges: Ranges) -> str:
     """Where the route leads out to; empty if it doesn't. A blackhole counts: it leads out once its target is back."""
     for member, words in _INTERNET.items():
         if route.get(member):
@@ -169,4 +189,5 @@ def _way_out(route: Mapping[str, Any]) -> str:
     if gateway.startswith("igw-"):
         return f"internet gateway {gateway}"
     destination = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-    return f"{destination}, beyond its VPC" if destination in _ANYWHERE else ""
+    anywhere = _anywhere([destination] if destination else ranges.get(route.get("DestinationPrefixListId", ""), []))
+    return f"{anywhere}, beyond its VPC" if anywhere else ""

@@ -180,13 +180,13 @@ def _lambda(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     return [("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn, {})]
 
 
-EC2_KINDS = {"vol": "volume", "snap": "snapshot", "i": "instance", "ami": "image"}
+EC2_KINDS = {"vol": "volume", "snap": "snapshot", "i": "instance", "ami": "image", "pl": "prefix-list"}
 """Resource types by the beginning of an id."""
 
 
 def _ec2(operation: str, params: Mapping[str, Any], place: str) -> Needs:
     """Images and snapshots are named without an account (service authorization reference, Amazon EC2)."""
-    if operation.startswith(("Describe", "Get")):
+    if operation.startswith("Describe") or operation == "GetAllowedImagesSettings":
         return [(f"ec2:{operation}", "*", {})]
     ids = [*params.get("Resources", []), *params.get("InstanceIds", [])]
     ids += [value for member, value in params.items() if member.endswith("Id")]

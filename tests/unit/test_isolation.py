@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Make = Callable[..., VaultWork]
 
 EFS: dict[str, Any] = {"resourceType": "EFS"}
+PREFIX_LISTS = {"pl-1": ["52.219.0.0/20"], "pl-all": ["0.0.0.0/1", "128.0.0.0/1"]}
+"""A service's addresses, such as those of S3; and a list of somebody's own that holds all."""
 
 
 def rule(**ranges: Any) -> dict[str, Any]:
@@ -51,6 +53,9 @@ def ec2(services: Services, groups: Any = (), tables: Any = ()) -> Service:
         describe_security_groups={"SecurityGroups": list(groups)},
         describe_subnets={"Subnets": subnets},
         describe_route_tables={"RouteTables": list(tables)},
+        get_managed_prefix_list_entries=lambda PrefixListId: {  # noqa: N803
+            "Entries": [{"Cidr": cidr} for cidr in PREFIX_LISTS[PrefixListId]]
+        },
     )
 
 
@@ -68,6 +73,7 @@ def seen(services: Services, *ids: str, subnet_groups: frozenset[str] = frozense
         ([four("127.0.0.1/32")], ""),
         ([four("10.0.0.0/8"), rule(Ipv6Ranges=[{"CidrIpv6": "fd00::/8"}])], ""),
         ([rule(PrefixListIds=[{"PrefixListId": "pl-1"}], UserIdGroupPairs=[{"GroupId": "sg-1"}])], ""),
+        ([rule(PrefixListIds=[{"PrefixListId": "pl-all"}])], "security group sg-1 lets traffic out to 0.0.0.0/0"),
         ([four("10.0.0.0/8", "0.0.0.0/0")], "security group sg-1 lets traffic out to 0.0.0.0/0"),
         ([rule(Ipv6Ranges=[{"CidrIpv6": "::/0"}])], "security group sg-1 lets traffic out to ::/0"),
         ([four("0.0.0.0/1"), four("128.0.0.0/1")], "security group sg-1 lets traffic out to 0.0.0.0/0"),
@@ -89,6 +95,7 @@ def test_a_security_group_is_open_if_it_lets_traffic_out_to_anywhere(services: S
         ({"DestinationIpv6CidrBlock": "::/0", "VpcPeeringConnectionId": "pcx-1"}, "::/0, beyond its VPC"),
         ({"DestinationCidrBlock": "10.9.0.0/16", "TransitGatewayId": "tgw-1"}, ""),
         ({"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1"}, ""),
+        ({"DestinationPrefixListId": "pl-all", "TransitGatewayId": "tgw-1"}, "0.0.0.0/0, beyond its VPC"),
     ],
 )
 def test_a_subnet_is_open_if_its_own_or_its_vpcs_main_table_leads_out(services: Services, route: Any, way: str) -> None:

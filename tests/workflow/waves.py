@@ -14,12 +14,20 @@ ANYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
 def network(story: Story) -> dict[str, list[str]]:
-    """A VPC without gateways whose security group still has the rule that EC2 gives to every new one; its options."""
+    """A VPC without gateways whose security group still has the rule that EC2 gives to every new one; its options.
+
+    The group lets out to a service's addresses as well, which is no harm.
+    """
     ec2 = story.sim.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
     zone = f"{story.sim.region}a"
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/20", AvailabilityZone=zone)["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="quarantine", Description="Restored things", VpcId=vpc)["GroupId"]
+    service = ec2.create_managed_prefix_list(
+        PrefixListName="service", MaxEntries=1, AddressFamily="IPv4", Entries=[{"Cidr": "192.0.2.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+    to_service = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": service}]}
+    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[to_service])
     return {"subnetIds": [subnet], "securityGroupIds": [group]}
 
 
