@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ CLEANED_UP = "CleanedUp"
 """The outcome of an execution that did nothing but clean up."""
 _LONGEST_CAUSE = 30_000
 """Characters; a Fail state takes 32,768 (API_StopExecution.html gives the same bound for a cause)."""
+_GOES_ON = re.compile(r"`airlift (?:continue|resume|restore-again) [^`]*`")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ def of_execution(described: Mapping[str, Any], recovery_id: str, unless_told: st
     """
     name = described.get("error") or _STATUSES.get(described["status"], described["status"])
     return Ending(str(name), with_next_step(described.get("cause") or unless_told, recovery_id))
+
+
+def next_step_at_end(recovery_id: str, step: str) -> str:
+    """A next step as it is right once the recovery has ended: a drill goes on with nothing then, so a new one does."""
+    return _GOES_ON.sub("a new drill", step) if is_drill(recovery_id) else step
 
 
 def with_next_step(cause: str, recovery_id: str) -> str:

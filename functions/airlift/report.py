@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airlift.costing import cost, usage_of
-from airlift.endings import CLEANED_UP
+from airlift.endings import CLEANED_UP, next_step_at_end
 from airlift.errors import DrillNotCleanedUp
 from airlift.items import IN_FLIGHT, candidate_of
 from airlift.ledger import Ledger, Record, item_key, looked_key, recovery_key
@@ -43,7 +43,8 @@ _ENTRY = ("at", "kind", "text", "vault", "resource")
 LONGEST_TIMELINE = 5000
 """So many entries of the timeline the report holds in any case; of a longer one those of validated resources are left
 out, which timeline.jsonl beside it has."""
-_NEXT_STEPS = 20
+_NEXT_STEPS, _STEPS_TOLD = 20, 3
+"""So many different next steps the report holds, and the message."""
 
 
 def report(
@@ -61,7 +62,7 @@ def report(
     """
     identity = recovery["recoveryId"]
     measure = Measure(recovery, plan)
-    told = [_vault(ledger, identity, vault, endings[vault["sourceBackupVaultArn"]], measure) for vault in vaults]
+    told = [_vault(ledger, recovery, vault, endings[vault["sourceBackupVaultArn"]], measure) for vault in vaults]
     resources = [resource for vault in told for resource in vault["resources"]]
     entries, left_out, closings = _timeline(ledger, identity, resources)
     return {
@@ -127,9 +128,9 @@ def _clean_up(recovery: Record, resources: Iterable[Mapping[str, Any]]) -> dict[
     return told
 
 
-def _vault(ledger: Ledger, identity: str, vault: Record, ending: Ending, measure: Measure) -> dict[str, Any]:
+def _vault(ledger: Ledger, recovery: Record, vault: Record, ending: Ending, measure: Measure) -> dict[str, Any]:
     arn = vault["sourceBackupVaultArn"]
-    items = list(_resources(ledger, identity, arn, measure))
+    items = list(_resources(ledger, recovery, arn, measure))
     return {
         **_some(vault, _VAULT),
         "ending": {"name": ending.name, "cause": ending.cause},
@@ -138,22 +139,29 @@ def _vault(ledger: Ledger, identity: str, vault: Record, ending: Ending, measure
     }
 
 
-def _resources(ledger: Ledger, identity: str, arn: str, measure: Measure) -> Iterator[dict[str, Any]]:
+def _resources(ledger: Ledger, recovery: Record, arn: str, measure: Measure) -> Iterator[dict[str, Any]]:
     """The vault's resources, in order of their ARNs, as both partitions are: no page of either is read twice."""
+    identity, ended = recovery["recoveryId"], "endedAt" in recovery
     looked_at = ledger.query(looked_key(identity, arn, "")[0])
     looked: Record = next(looked_at, {})
     for item in ledger.query(item_key(identity, arn, "")[0]):
         while looked and looked["resourceArn"] < item["resourceArn"]:
             looked = next(looked_at, {})
         mine = looked if looked.get("resourceArn") == item["resourceArn"] else {}
-        yield _item(item, measure) | points_looked_at(item, mine)
+        told = _item(item, measure) | points_looked_at(item, mine)
+        if ended and "nextStep" in told:
+            told["nextStep"] = next_step_at_end(identity, told["nextStep"])
+        yield told
 
 
 def _item(item: Record, measure: Measure) -> dict[str, Any]:
     told = _some(item, _ITEM)
     if item["state"] in IN_FLIGHT:
-        # A started restore job can't be cancelled: it goes on, and a later resume takes it up.
-        told |= {"state": "left running", "nextStep": "`airlift resume` takes it up again."}
+        # A started restore job can't be cancelled: it goes on, and a later resume, or a drill's clean-up, takes it up.
+        told |= {
+            "state": "left running",
+            "nextStep": "`airlift resume` takes it up again; what a drill made is deleted.",
+        }
     elif item["state"] == "waiting":
         told["state"] = "not started"
     point = candidate_of(item) if item["candidates"] else None
@@ -204,6 +212,8 @@ def message(document: Mapping[str, Any], where: str) -> str:
         lines += [f"  {r['state']}: {r['resourceArn']} {r.get('reason', '')}".rstrip() for r in missing[:10]]
         if len(missing) > 10:
             lines.append(f"  and {len(missing) - 10} more")
+    steps = document["nextSteps"]
+    lines += [f"Next step for {one['resources']} {one['state']}: {one['nextStep']}" for one in steps[:_STEPS_TOLD]]
     lines += ["", f"Report: {where}"]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED
+from airlift.endings import ACCESS_OPEN, VAULT_RECOVERED, next_step_at_end
 from airlift.errors import AirliftError, OperatorNeeded, Superseded, Unavailable, recall
 from airlift.history import estimate
 from airlift.ledger import Conflict, Holder, Ledger, Put, Record, Update, history_key, merge, recovery_key, vault_key
@@ -129,8 +129,9 @@ class VaultWork:
             except _NO_ENDING:
                 raise
             except AirliftError as error:
-                self.end(error.name, str(error))
-                raise
+                told = type(error)(error.what, next_step_at_end(self.recovery_id, error.remedy))
+                self.end(told.name, str(told))
+                raise told from error
         finally:
             deliver(self.ledger, recovery_key(self.recovery_id)[0])
 

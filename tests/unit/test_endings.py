@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.children import vault_endings
-from airlift.endings import Ending, overall
+from airlift.endings import Ending, next_step_at_end, overall
 from airlift.errors import Unavailable
 
 from tests.unit.domain import RECOVERY_ID, VAULT, a_vault
@@ -72,3 +72,10 @@ def test_a_vault_that_is_said_to_run_after_the_normal_end_is_looked_at_again(ser
     services.play("stepfunctions", describe_execution={"status": "RUNNING"})
     with pytest.raises(Unavailable, match=":execution:airlift-vault-recovery:"):
         vault_endings([a_vault()], RECOVERY_ID, stopped=False)
+
+
+def test_what_an_ended_drill_takes_no_more_is_no_next_step_of_it() -> None:
+    drill = RECOVERY_ID.replace("r-", "drill-", 1)
+    step = f"mend it (`airlift status {drill}`), then `airlift continue {drill}`."
+    assert next_step_at_end(drill, step) == f"mend it (`airlift status {drill}`), then a new drill."
+    assert next_step_at_end(RECOVERY_ID, step) == step

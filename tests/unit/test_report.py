@@ -58,7 +58,10 @@ def test_the_document_holds_votes_timeline_and_every_resource_with_its_fate(
 
 
 def test_the_message_names_outcome_cause_and_what_is_missing(ledger: Ledger, given: Callable[..., None]) -> None:
-    given(an_item("good", state="validated"), *(an_item(f"t{n:02}", state="failed", reason="gone") for n in range(12)))
+    given(
+        an_item("good", state="validated"),
+        *(an_item(f"t{n:02}", state="failed", reason="gone", nextStep="mend it") for n in range(12)),
+    )
     text = message(summed_up(ledger), "s3://bucket/key")
     assert "OperatorNeeded" in text
     assert ENDING.cause in text
@@ -66,6 +69,7 @@ def test_the_message_names_outcome_cause_and_what_is_missing(ledger: Ledger, giv
     assert "12 failed, 1 validated" in text
     assert "and 2 more" in text
     assert table_arn("good") not in text
+    assert "\nNext step for 12 failed: mend it\n" in text
     assert text.endswith("Report: s3://bucket/key")
 
 
