@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airlift_cli.terminal import Session
 
 RecoveryId = Annotated[str, typer.Argument(metavar="RECOVERY_ID", help="Such as r-20260102-111122223333-0a1b.")]
+DrillId = Annotated[str, typer.Argument(metavar="DRILL_ID", help="Such as drill-20260102-111122223333-0a1b.")]
 Newest = Annotated[
     str | None, typer.Argument(metavar="[RECOVERY_ID]", help="Without it, the running or else the newest one.")
 ]

@@ -21,7 +21,7 @@ from airlift_cli import (
     ready,
     watching,
 )
-from airlift_cli.acting import Newest, Override, Reason, RecoveryId, act, newest, reading_of, send
+from airlift_cli.acting import DrillId, Newest, Override, Reason, RecoveryId, act, newest, reading_of, send
 from airlift_cli.app import command, new_app, new_group
 from airlift_cli.listing import recovery_lines
 from airlift_cli.problems import Exit, Problem
@@ -133,7 +133,7 @@ def stop(ctx: typer.Context, recovery_id: RecoveryId, reason: Reason = None) -> 
 
 
 @command(app, "clean-up", f"airlift clean-up {DRILL}")
-def clean_up(ctx: typer.Context, drill_id: Annotated[str, typer.Argument(metavar="DRILL_ID")]) -> Exit:
+def clean_up(ctx: typer.Context, drill_id: DrillId) -> Exit:
     """Go on deleting what an ended drill restored, if something is left of it."""
     return act(ctx, drill_id, "clean-up")
 
