@@ -16,6 +16,7 @@ from airlift.isolation import open_targets
 from airlift.items import NOT_ISOLATED
 from airlift.readiness_access import refused
 from airlift.restore import FAMILIES, family_of
+from airlift.restore.dsql import Dsql, check_service_role
 from airlift.runtime import setting
 from airlift.surroundings import keys_of, look_around
 
@@ -80,6 +81,18 @@ def service_role(_scene: Scene) -> Iterator[Result]:
         why = "Restores under a customer managed key need it; an account that never used AWS Backup lacks it."
         remedy = f"`aws iam create-service-linked-role --aws-service-name {_BACKUP}`."
         yield Result("service-linked roles", "warning", ACCOUNT, what, why, remedy)
+
+
+def service_role_of_dsql(scene: Scene) -> Iterator[Result]:
+    """Aurora DSQL's, if the plan speaks of such clusters: most accounts never have any."""
+    matchers = (matcher for wave in scene.plan.waves for matcher in wave.match)
+    named = {*scene.plan.targets.types, *(kind for matcher in matchers for kind in matcher.types or ())}
+    if kinds := sorted(named.intersection(Dsql.resource_types)):
+        try:
+            check_service_role(client)
+        except MetadataRefused as lack:
+            why = "What is to be restored of this type is held."
+            yield Result("service-linked roles", "holds", ", ".join(kinds), lack.what, why, lack.remedy)
 
 
 def isolation(scene: Scene) -> Iterator[Result]:

@@ -189,6 +189,7 @@ BROKEN: dict[str, Break] = {
         lambda p: of_type(p, "FSx", storageVirtualMachineId="svm-0a1b2c3d4e5f60718"),
         ("target places", "holds", "FSx"),
     ),
+    "role of DSQL": (lambda p: of_type(p, "DSQL"), ("service-linked roles", "holds", "DSQL")),
     "database": (lambda p: of_type(p, "Timestream", database="plant"), ("target places", "holds", "Timestream")),
     "cluster": (lambda p: of_type(p, "EKS", clusterName="ready"), ("target places", "holds", "EKS")),
     "bucket": (

@@ -46,15 +46,8 @@ class Dsql(Family):
         return assemble(self, {"regionalConfig": [region]}, target.metadata)
 
     def prepare(self, clients: Clients, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
-        """The service-linked role must exist: in an account that never had a cluster a job fails (inferred)."""
-        iam = clients("iam")
-        try:
-            iam.get_role(RoleName=SERVICE_LINKED_ROLE)
-        except iam.exceptions.NoSuchEntityException as error:
-            raise MetadataRefused(
-                f"The recovery account has no role {SERVICE_LINKED_ROLE}, so Aurora DSQL makes no cluster in it.",
-                "make it with `aws iam create-service-linked-role --aws-service-name dsql.amazonaws.com`.",
-            ) from error
+        """The service-linked role must exist."""
+        check_service_role(clients)
 
     def finish(self, clients: Clients, restored: Restored) -> Finishing:
         """Tags, and deletion protection as the plan says."""
@@ -107,6 +100,18 @@ class Dsql(Family):
             client.delete_cluster(identifier=identifier)
             doing = f"cluster {identifier} is being deleted"
         return Finishing(False, AGAIN_IN_SECONDS, doing)
+
+
+def check_service_role(clients: Clients) -> None:
+    """Raises `MetadataRefused` without it: in an account that never had a cluster a job fails (inferred)."""
+    iam = clients("iam")
+    try:
+        iam.get_role(RoleName=SERVICE_LINKED_ROLE)
+    except iam.exceptions.NoSuchEntityException as error:
+        raise MetadataRefused(
+            f"The recovery account has no role {SERVICE_LINKED_ROLE}, so Aurora DSQL makes no cluster in it.",
+            "make it with `aws iam create-service-linked-role --aws-service-name dsql.amazonaws.com`.",
+        ) from error
 
 
 def _protected(target: Target) -> bool:
