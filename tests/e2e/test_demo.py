@@ -22,5 +22,6 @@ def test_the_demo_brings_everything_back() -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     for words in ("3,002 of 3,002 items", "60 of 60 objects", "256 of 256 KiB", "43 of 43 files"):
         assert words in done.stdout
+    assert "8 of 8 resources have a usable point" in done.stdout
     assert "finding" in done.stdout
     assert "last restore +" in done.stdout
