@@ -71,9 +71,12 @@ def list_drills(
     reading, runs = reading_of(session), []
     history = {str(one["recoveryId"]): one for one in reading.history()}
     for recovery in reading.recent(limit):
-        vaults = list(reading.vaults(str(recovery["recoveryId"])))
-        outcomes = reading.outcomes(str(recovery["recoveryId"]), vaults)
-        runs.append(drills.run_of(recovery, vaults, outcomes, history.get(str(recovery["recoveryId"]))))
+        identity = str(recovery["recoveryId"])
+        if recovery["state"] == "ENDED" and identity in history:
+            runs.append(drills.Run(recovery, history[identity]))
+            continue
+        vaults = list(reading.vaults(identity))
+        runs.append(drills.run_of(recovery, vaults, reading.outcomes(identity, vaults)))
     session.document([run.document() for run in runs])
     nothing = "There was neither a drill nor a recovery yet; airlift start --drill starts one."
     shown = drills.lines(runs, list(history.values()), datetime.now(UTC), session.console.width)

@@ -25,17 +25,8 @@ NEVER_DRILLED_DAYS = 3650
 
 
 def facts(report: Mapping[str, Any], key: str, changes: Mapping[str, Any] | None = None) -> Record:
-    """The history's record of an ending, out of its report, which lies at `key`.
-
-    Times are whole seconds and missing if what they end with has not come about: `approvalSeconds` from the first
-    request to the last access, `firstRestoreSeconds` and `lastRestoreSeconds` from the trigger to the first and the
-    last resource restored, `restoringSeconds` from the last access to the last resource restored.
-    """
+    """The history's record of an ending, out of its report, which lies at `key`; `times` are in it as far as known."""
     resources = [one for vault in report["vaults"] for one in vault["resources"]]
-    ended = [one["endedAt"] for one in resources if one["state"] in RESTORED and "endedAt" in one]
-    first, last = min(ended, default=None), max(ended, default=None)
-    asked = min((vault["requestedAt"] for vault in report["vaults"] if "requestedAt" in vault), default=None)
-    granted = max((vault["grantedAt"] for vault in report["vaults"] if "grantedAt" in vault), default=None)
     began = report["createdAt"]
     wanted = [one for one in resources if one.get("wanted", True)]
     return keyed(
@@ -49,17 +40,35 @@ def facts(report: Mapping[str, Any], key: str, changes: Mapping[str, Any] | None
         reportKey=key,
         vaults=sorted(vault["sourceBackupVaultArn"] for vault in report["vaults"]),
         selectedAll=all("selectedAt" in vault for vault in report["vaults"]),
+        selected=len(resources),
         wanted=len(wanted),
         validated=sum(one["state"] == "validated" for one in wanted),
         restored=sum(one["state"] in RESTORED for one in wanted),
-        approvalSeconds=_seconds(asked, granted),
-        firstRestoreSeconds=_seconds(began, first),
-        lastRestoreSeconds=_seconds(began, last),
-        restoringSeconds=_seconds(granted, last),
+        **times(began, report["vaults"], resources),
         objectives=report["objectivesMet"],
         types=_types(wanted),
         changes=dict(changes) if changes else None,
     )
+
+
+def times(
+    began: str, vaults: Iterable[Mapping[str, Any]], resources: Iterable[Mapping[str, Any]]
+) -> dict[str, int | None]:
+    """In whole seconds, None if what they end with has not come about: `approvalSeconds` from the first request to the
+    last access, `firstRestoreSeconds` and `lastRestoreSeconds` from the trigger to the first and the last resource
+    restored, `restoringSeconds` from the last access to the last resource restored.
+    """
+    vaults = list(vaults)
+    ended = [one["endedAt"] for one in resources if one["state"] in RESTORED and "endedAt" in one]
+    first, last = min(ended, default=None), max(ended, default=None)
+    asked = min((vault["requestedAt"] for vault in vaults if "requestedAt" in vault), default=None)
+    granted = max((vault["grantedAt"] for vault in vaults if "grantedAt" in vault), default=None)
+    return {
+        "approvalSeconds": _seconds(asked, granted),
+        "firstRestoreSeconds": _seconds(began, first),
+        "lastRestoreSeconds": _seconds(began, last),
+        "restoringSeconds": _seconds(granted, last),
+    }
 
 
 def _seconds(start: str | None, end: str | None) -> int | None:

@@ -212,7 +212,7 @@ def message(document: Mapping[str, Any], where: str) -> str:
         lines += [f"  {r['state']}: {r['resourceArn']} {r.get('reason', '')}".rstrip() for r in missing[:10]]
         if len(missing) > 10:
             lines.append(f"  and {len(missing) - 10} more")
-    steps = document["nextSteps"]
+    steps = document.get("nextSteps", [])  # an earlier version of the report had none
     lines += [f"Next step for {one['resources']} {one['state']}: {one['nextStep']}" for one in steps[:_STEPS_TOLD]]
     lines += ["", f"Report: {where}"]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift.history import facts
 from airlift.ledger import Record, item_key, keyed, recovery_key, vault_key
 from airlift_cli import drills
 from botocore.response import StreamingBody
@@ -138,11 +139,24 @@ def drilled(**changes: Any) -> list[Record]:
 
 
 def test_drills_and_recoveries_are_compared(world: World) -> None:
-    world.put([*drilled(), *listed(*RUNNING.vaults, RUNNING.recovery, *RUNNING.items)])
+    first, *_ = kept = drilled()
+    report = {
+        "recoveryId": DRILL,
+        "account": "111122223333",
+        "mode": "drill",
+        "outcome": "Recovered",
+        "createdAt": first["createdAt"],
+        "endedAt": "2026-11-01T09:10:00.000Z",
+        "writtenAt": "2026-11-01T09:10:00.000Z",
+        "objectivesMet": {"rto": {"met": 2, "missed": 1}, "rpo": {"met": 0, "missed": 0}},
+        "vaults": [kept[2] | {"resources": [one | {"resourceType": "DynamoDB"} for one in kept[3:]]}],
+    }
+    world.put([*kept, facts(report, "report.json"), *listed(*RUNNING.vaults, RUNNING.recovery, *RUNNING.items)])
     result = world.run("drills")
-    _, running, drill, _, last = result.output.splitlines()
-    assert running.split()[:8] == [*("2026-11-24", "08:36", "real", "111122223333", "RUNNING", "22s", "1m36s", "1m36s")]
+    _, running, drill, _, last, *_ = result.output.splitlines()
+    assert running.split()[:8] == [*("2026-11-24", "08:36", "real", "111122223333", "RUNNING", "22s", "1m37s", "1m37s")]
     assert drill.split()[2:9] == ["drill", "111122223333", "Recovered", "1m30s", "5m00s", "1h00m", "2/3"]
+    assert drill.split()[9:] == ["2/3", DRILL]
     assert last.startswith("Account 111122223333: last drilled with success 2026-11-01, ")
     [_, told] = json.loads(world.run("drills", "--json").output)
     assert told == {
@@ -158,16 +172,16 @@ def test_drills_and_recoveries_are_compared(world: World) -> None:
         "lastRestoreSeconds": 3600.0,
         "restored": 2,
         "selected": 3,
-        "objectives": None,
+        "objectives": report["objectivesMet"],
         "changes": None,
     }
 
 
 def test_what_has_not_come_about_is_left_out_and_a_failed_drill_is_no_drill() -> None:
     run = drills.run_of(recovery(mode="drill", outcome="ApprovalRejected", endedAt="2026-11-24T09:00:00Z"), [], [])
-    assert (run.approval, run.first_restore, run.last_restore, run.restored, run.selected) == (None, None, None, 0, 0)
+    assert {name for name, value in run.facts.items() if value} == set()
     words = drills.lines([run], [], NOW, 200).plain
-    assert "Account 111122223333: no drill among these that restored everything." in words
+    assert "Account 111122223333: no drill has restored everything yet." in words
 
 
 def test_without_any_it_says_how_to_start_one(world: World) -> None:
