@@ -298,3 +298,13 @@ def test_a_key_that_can_not_be_read_hides_nothing_else(work: Make, services: Ser
     assert told[-1].startswith(f"Warning: Key {secret} can't be looked at: ")
     assert any(text.startswith("Held back (EFS): sg-1 can't be found") for text in told)
     assert any(text.startswith(f"Held back (S3): Key {gone}: it does not exist") for text in told)
+
+
+def test_a_key_of_another_account_is_warned_of(work: Make, services: Services) -> None:
+    stands(services)
+    services.play("kms", describe_key={"KeyMetadata": {"KeyState": "Enabled"}})
+    key = "arn:aws:kms:ap-northeast-1:777788889999:key/1"
+    w = work(accounts=ACCOUNTS, targets={"types": {"DynamoDB": {"kmsKeyId": key}}})
+    assert checked(w) == [VAULT]
+    (told,) = texts(w.ledger)
+    assert told.startswith(f"Warning: Key {key} lies in another account.")

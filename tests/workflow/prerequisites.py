@@ -137,6 +137,13 @@ def managed_by(prepared: Prepared, account: str | None) -> AbstractContextManage
     return planned(prepared, accounts=accounts)
 
 
+def room_for_vaults(_prepared: Prepared) -> AbstractContextManager[None]:
+    """An account that may have no vault more."""
+    from airlift import readiness_account  # the handlers' own module, of this simulation
+
+    return unset(readiness_account, "_MOST_VAULTS", 0)
+
+
 def rule(prepared: Prepared) -> Any:
     bus = next(bus for arn, bus in prepared.sim.events.buses.items() if arn.endswith("-incidents"))
     return next(rule for name, rule in bus.rules.items() if "GuardDuty" in name)
@@ -173,6 +180,7 @@ BROKEN: dict[str, Break] = {
     "images": (lambda p: unset(p.sim.about, "images", ALLOWED_AMIS), ("Allowed AMIs", "holds", IMAGES)),
     "concurrency": (lambda p: unset(p.sim.about, "concurrency", 10), ("quotas", "warning", ACCOUNT)),
     "transitions": (few_transitions, ("quotas", "warning", ACCOUNT)),
+    "vaults": (room_for_vaults, ("quotas", "warning", ACCOUNT)),
     "opt-in": (opted_out, ("service opt-in", "warning", "EFS")),
     "key": (disabled_key, ("target keys", "holds", "DynamoDB")),
     "network": (open_group, ("isolation", "holds", IN_PLACES)),
