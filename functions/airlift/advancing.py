@@ -17,15 +17,16 @@ from airlift.confirming import awaits_confirmation
 from airlift.errors import OperatorNeeded, VaultAccessRevoked
 from airlift.holding import isolated, ready_to_start
 from airlift.items import IN_FLIGHT, LOST, hold
+from airlift.jobs import UNDER_WAY, is_ours, started_by_others
 from airlift.ledger import OPEN_INDEX, Conflict, Record, item_key, merge
-from airlift.observing import is_ours, observe, restore_jobs, settle, settle_look_in, started_by_others
+from airlift.observing import observe, restore_jobs, settle, settle_look_in
 from airlift.pacing import STARTS_PER_SECOND, Throttled, back_off, begin_at, evenly, reserve
 from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
 from airlift.requesting import describe
 from airlift.runtime import logger
-from airlift.starting import Jobs, start, target_of
+from airlift.starting import start, target_of
 from airlift.telemetry import count, tell_turn
 from airlift.timeline import entry
 from airlift.values import now, parse_time, stamp, stamp_in
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from airlift.jobs import Jobs
     from airlift.vaults import VaultWork
 
 _SHORTEST, _LONGEST = 5, 300
@@ -87,7 +89,7 @@ def _elsewhere(jobs: Jobs, items: list[Record]) -> Elsewhere:
     airlift: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for job_id, job in jobs.items():
-        if job["Status"] in ("PENDING", "RUNNING") and job_id not in own:
+        if job["Status"] in UNDER_WAY and job_id not in own:
             (airlift if is_ours(job) else others)[str(job.get("ResourceType"))] += 1
     return Elsewhere(airlift, others)
 

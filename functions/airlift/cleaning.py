@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from airlift.aws import client
 from airlift.cleaned import SHORTEST, Left, answer, end
 from airlift.errors import AirliftError, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.jobs import jobs_since
 from airlift.ledger import Conflict, Ledger, Record, Update, item_key, merge, recovery_key, vault_key
 from airlift.leftovers import Made, made_by, why_not_yet
 from airlift.ownership import claim
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from airlift.starting import Jobs
+    from airlift.jobs import Jobs
 
 _LEASE = timedelta(minutes=10)
 """Longer than a turn and the wait after it."""
@@ -107,7 +108,7 @@ def _claimed(ledger: Ledger, drill: Record, execution_arn: str, at: datetime) ->
 
 def _restored_left(ledger: Ledger, drill: Record, vaults: list[Record], until: datetime) -> Iterator[Left]:
     """Deletes what can be deleted now; gives what is left of it."""
-    jobs = _jobs(drill)
+    jobs = jobs_since(drill)
     for vault in vaults:
         arn = vault["sourceBackupVaultArn"]
         event = {key: drill[key] for key in ("recoveryId", "executionArn")} | {"sourceBackupVaultArn": arn}
@@ -119,14 +120,6 @@ def _restored_left(ledger: Ledger, drill: Record, vaults: list[Record], until: d
                 yield Left(arn, "not all of its resources were looked at in this turn")
                 break
             yield from _item_left(work, item, jobs)
-
-
-def _jobs(drill: Record) -> Jobs:
-    """Every restore job of the account since the drill began."""
-    since = parse_time(drill["createdAt"]) - timedelta(minutes=5)
-    pages = client("backup").get_paginator("list_restore_jobs")
-    listed = pages.paginate(ByCreatedAfter=since, PaginationConfig={"PageSize": 1000})
-    return {job["RestoreJobId"]: job for page in listed for job in page["RestoreJobs"]}
 
 
 def _item_left(work: VaultWork, item: Record, jobs: Jobs) -> Iterator[Left]:

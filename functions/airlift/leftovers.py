@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airlift.jobs import UNDER_WAY
 from airlift.starting import TURNS_UP_WITHIN, lost_job
 from airlift.values import now, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airlift.jobs import Jobs
     from airlift.ledger import Record
-    from airlift.starting import Jobs
-
-_UNDER_WAY = ("PENDING", "RUNNING")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def why_not_yet(item: Record, jobs: Jobs, made: list[Made]) -> str:
     if item["state"] == "starting" and not started and now() - parse_time(item["intentAt"]) < TURNS_UP_WITHIN:
         return "its start may still turn up as a restore job"
     for job_id in (each.job_id for each in made if each.job_id):
-        if job_id in jobs and jobs[job_id]["Status"] in _UNDER_WAY:
+        if job_id in jobs and jobs[job_id]["Status"] in UNDER_WAY:
             return f"restore job {job_id} runs; it can't be cancelled"
         if job_id not in jobs and item["state"] == "running" and job_id == item.get("jobId"):
             return f"restore job {job_id} is not in AWS Backup's list"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airlift.aws import client
 from airlift.failures import Cause
 from airlift.items import attempted, change, failed, hold, release, released, told
+from airlift.jobs import jobs_since
 from airlift.ledger import Conflict, Record, Update, item_key
 from airlift.runtime import logger, setting
-from airlift.values import now, parse_time, safe_text, stamp
+from airlift.values import now, safe_text, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from airlift.starting import Jobs
+    from airlift.jobs import Jobs
     from airlift.vaults import VaultWork
 
 _SENT_AGAIN_AFTER = 60
@@ -29,7 +26,6 @@ _AT_ONCE = 150
 """Sent and not answered at one time: a clean account runs few Lambda functions at once, and must answer in time."""
 _PERCENT_STEP = 10
 _PER_WRITE = 90
-_RECENTLY = timedelta(seconds=60)
 _NO_ANSWER = Cause(
     "environment",
     "not settled",
@@ -38,28 +34,9 @@ _NO_ANSWER = Cause(
 
 
 def restore_jobs(work: VaultWork, items: list[Record]) -> Jobs:
-    """All restore jobs of the account since the recovery began, by id, 1,000 a page.
-
-    None are asked for if nothing is under way or about to be.
-    """
-    if not any(item["state"] in ("waiting", "starting", "running") for item in items):
-        return {}
-    since = parse_time(work.recovery["createdAt"]) - timedelta(minutes=5)
-    pages = client("backup").get_paginator("list_restore_jobs")
-    listed = pages.paginate(ByCreatedAfter=since, PaginationConfig={"PageSize": 1000})
-    return {job["RestoreJobId"]: job for page in listed for job in page["RestoreJobs"]}
-
-
-def is_ours(job: Mapping[str, Any]) -> bool:
-    """Whether Airlift has started the job: for this vault, another or another recovery."""
-    return bool(job.get("IamRoleArn") == setting("RESTORE_ROLE_ARN"))
-
-
-def started_by_others(jobs: Jobs, at: datetime) -> float:
-    """How many jobs a second people and programs beside Airlift have started in the last minute."""
-    recent = at - _RECENTLY
-    started = [job for job in jobs.values() if job["CreationDate"] > recent and not is_ours(job)]
-    return len(started) / _RECENTLY.total_seconds()
+    """The account's restore jobs; none are asked for if nothing is under way or about to be."""
+    asked = any(item["state"] in ("waiting", "starting", "running") for item in items)
+    return jobs_since(work.recovery) if asked else {}
 
 
 def observe(work: VaultWork, items: list[Record], jobs: Jobs) -> list[Record]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +27,9 @@ from airlift.vault_points import nested_points
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airlift.jobs import Jobs
     from airlift.ledger import Record
     from airlift.vaults import VaultWork
-
-Jobs = Mapping[str, Mapping[str, Any]]
-"""ListRestoreJobs' members by job id."""
 
 TURNS_UP_WITHIN = timedelta(minutes=5)
 """How long ListRestoreJobs may lag behind (our own bound; AWS states none)."""
