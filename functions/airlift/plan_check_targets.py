@@ -6,10 +6,11 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from airlift.documents import Problem, did_you_mean, nearest
+from airlift.documents import Problem, did_you_mean
 from airlift.plan_check_resources import example_target, kinds_of, refusals, resource_problems, served
 from airlift.restore import FAMILIES, NOT_HELD, nearest_key
 from airlift.restore.common import LONGEST_TAG_VALUE, OPTIONS, VALIDATION_FUNCTION
+from airlift.values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _RFC_1123 = re.compile(
@@ -53,6 +58,13 @@ def stamp(time: datetime) -> str:
 def stamp_in(seconds: float) -> str:
     """The stamp of the moment so many seconds from now."""
     return stamp(now() + timedelta(seconds=seconds))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, without regard to case; None if nothing is close."""
+    spelling = {one.lower(): one for one in sorted(known)}
+    close = difflib.get_close_matches(word.lower(), spelling, n=1, cutoff=0.7)
+    return spelling[close[0]] if close else None
 
 
 def safe_text(text: str, longest: int = 100) -> str:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from airlift.restore.clusters import Aurora, DocumentDb, Neptune
-from airlift.restore.common import nearest
 from airlift.restore.dsql import Dsql
 from airlift.restore.dynamodb import DynamoDb
 from airlift.restore.ebs import Ebs
@@ -21,6 +20,7 @@ from airlift.restore.fsx import Fsx
 from airlift.restore.s3 import S3
 from airlift.restore.timestream import Timestream
 from airlift.restore.virtual_machine import VirtualMachine
+from airlift.values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,4 +82,4 @@ def nearest_key(resource_type: str, key: str) -> str | None:
     Equals `key` if it is right as it stands. None if nothing is near, or no family restores `resource_type`.
     """
     family = family_of(resource_type)
-    return nearest(family.accepted_keys, key) if family else None
+    return nearest(key, family.accepted_keys) if family else None

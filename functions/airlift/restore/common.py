@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from itertools import islice
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airlift.errors import MetadataRefused
 from airlift.names import RECOVERY_TAG, SOURCE_TAG
 from airlift.restore.base import Validation
+from airlift.values import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from airlift.restore.base import Family, RecoveryPoint, Target
 
@@ -24,13 +24,6 @@ VALIDATION_FUNCTION = re.compile(r"airlift-validate-[a-zA-Z0-9_-]{1,47}")
 LONGEST_TAG_VALUE = 256  # characters; an ARN with a table name of 255 is longer
 MOST_TAGS = 50
 """Of one resource, for all services alike; those of AWS (`aws:`) don't count (tagging in the AWS General Reference)."""
-
-
-def nearest(keys: Iterable[str], key: str) -> str | None:
-    """The one of `keys` that `key` most likely means, without regard to case; None if none is near."""
-    spelling = {known.lower(): known for known in sorted(keys)}
-    found = difflib.get_close_matches(key.lower(), spelling, n=1)
-    return spelling[found[0]] if found else None
 
 
 def assemble(family: Family, *layers: Mapping[str, Any]) -> dict[str, str]:
@@ -55,7 +48,7 @@ def assemble(family: Family, *layers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _unknown_key(family: Family, key: str) -> MetadataRefused:
-    near = nearest(family.accepted_keys, key)
+    near = nearest(key, family.accepted_keys)
     known = f"write '{near}'" if near else f"use one of {', '.join(sorted(family.accepted_keys))}"
     return MetadataRefused(
         f"A restore of {' or '.join(family.resource_types)} takes no metadata key '{key}'.",

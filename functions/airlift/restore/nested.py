@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
-from airlift.restore.common import nearest
+from airlift.values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -67,7 +67,7 @@ def _parsed(text: str) -> Any:
 
 
 def _unknown(family: Family, key: str, name: str) -> MetadataRefused:
-    close = nearest(family.nested_keys[key], name)
+    close = nearest(name, family.nested_keys[key])
     known = f"write '{close}'" if close else f"use one of {', '.join(sorted(family.nested_keys[key]))}"
     return MetadataRefused(
         f"{key} of {family.resource_types[0]} takes no key '{name}'.",
