@@ -11,10 +11,9 @@ from airlift.aws import client
 from airlift.errors import AirliftError, Superseded, UnknownResource
 from airlift.items import change, told
 from airlift.ledger import Conflict, Record, Update, item_key
-from airlift.restore import family_of
-from airlift.restore.base import Family, Finishing, Restored, Validation
+from airlift.restore.base import Finishing, Restored, Validation
 from airlift.runtime import NO_ANSWER, logger
-from airlift.starting import recovery_point, target_of
+from airlift.starting import family_for, recovery_point, target_of
 from airlift.validating import ask
 from airlift.values import now, parse_time, safe_text, stamp
 
@@ -74,7 +73,7 @@ def settle(work: VaultWork, resource_arn: str, attempt: int) -> dict[str, Any]:
 
 def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
     """The attributes to write, and the timeline's words if there is an outcome."""
-    family = _family(item)
+    family = family_for(item)
     if not item.get("createdResourceArn"):
         raise UnknownResource(
             f"job {item['jobId']} names no created resource.", "look it up in the AWS Backup console."
@@ -114,13 +113,6 @@ def _settled(work: VaultWork, item: Record) -> tuple[dict[str, Any], str]:
         f"look at {item['createdResourceArn']}; then `airlift restore-again {work.recovery_id} {item['resourceArn']}`."
     )
     return ended | {"state": "restored", "reason": text, "nextStep": step}, text
-
-
-def _family(item: Record) -> Family:
-    family = family_of(item["resourceType"])
-    if family is None:
-        raise LookupError(f"{item['resourceType']} was restored, but no family of that type exists any more.")
-    return family
 
 
 def _in(seconds: int) -> float:

@@ -42,7 +42,7 @@ def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
 
     Raises `airlift.pacing.Throttled` if AWS takes no more calls now.
     """
-    family = _family(item)
+    family = family_for(item)
     repeated = item["state"] == "starting"
     if not repeated and not _freeze(work, item, family, cut_off):
         return
@@ -142,9 +142,10 @@ def target_of(work: VaultWork, item: Record) -> Target:
     )
 
 
-def _family(item: Record) -> Family:
+def family_for(item: Record) -> Family:
+    """The family that restores the item. Raises `MetadataRefused` if there is none, as after a change of Airlift."""
     family = family_of(item["resourceType"])
-    if family is None:  # such resources are skipped when points are selected
+    if family is None:
         raise MetadataRefused(f"Type {item['resourceType']} is not restored by Airlift.", "restore it by hand.")
     return family
 

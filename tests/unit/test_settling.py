@@ -76,7 +76,7 @@ class Family:
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Family], Family]:
     def put(family: Family) -> Family:
-        monkeypatch.setattr("airlift.settling.family_of", lambda _: family)
+        monkeypatch.setattr("airlift.settling.family_for", lambda _: family)
         return family
 
     return put
