@@ -13,6 +13,7 @@ from airlift.endings import RECOVERED
 from airlift.items import RESTORED
 from airlift.ledger import Record, history_key, keyed
 from airlift.points import moment_of
+from airlift.recovery import LATEST
 from airlift.values import parse_time
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def changed(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
 def _seen(report: Mapping[str, Any]) -> dict[str, bool]:
     """Every resource that was to be restored, and whether it had a fresh point."""
     sign = report.get("firstSign")
-    reference = parse_time(report["createdAt"] if sign in (None, "latest") else sign)
+    reference = parse_time(report["createdAt"] if sign in (None, LATEST) else sign)
     return {
         one["resourceArn"]: _fresh(one, reference)
         for vault in report["vaults"]

@@ -24,10 +24,7 @@ from airlift.arns import AccountId, Arn, RecoveryPointArn, ResourceArn, VaultArn
 from airlift.documents import Document, problems_of, refuse, shown, told
 from airlift.errors import InvalidInput
 from airlift.forms import Form
-
-LATEST: Literal["latest"] = "latest"
-"""The first sign of an operator who wants the newest points, as after plain data loss."""
-
+from airlift.recovery import LATEST
 
 _TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(?:Z|[+-][0-9]{2}:[0-9]{2})$"
 

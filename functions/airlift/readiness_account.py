@@ -119,9 +119,9 @@ def _held(what: str, account: str, protected: Mapping[str, str | None]) -> Itera
 def last_drill(scene: Scene) -> Iterator[Result]:
     """When each account's last good drill was."""
     days = scene.plan.drills.warn_after_days
-    region = {vault.arn for vault in scene.vaults}
+    here = {vault.arn for vault in scene.vaults}
     for account in scene.plan.accounts:
-        if not region.intersection(account.vault_arns):
+        if not here.intersection(account.vault_arns):
             continue
         known = records(scene.ledger, account.id)
         if days_since_drill(known, account.id, now()) <= days:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airlift.ledger import Put, Record, Update, chore_key, keyed, listing_key, recovery_key, trigger_key
 from airlift.values import parse_time, stamp
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from airlift.plan import Allow
     from airlift.plan_store import PlanVersion
 
-LATEST = "latest"
+LATEST: Literal["latest"] = "latest"
 """A first sign that says: the newest points are wanted."""
 EVERY_WAVE = "*"
 """In the recovery's `continuedWaves` (when the operator let which wave pass): no wave was named, all that wait."""
 _REMEMBERED = timedelta(days=90)
-_NO_CUT_OFF = datetime.max.replace(tzinfo=UTC)
+NO_CUT_OFF = datetime.max.replace(tzinfo=UTC)
+"""The cut-off of who wants the newest points."""
 
 
 @dataclass(frozen=True)
@@ -140,4 +141,4 @@ def cut_off(recovery: Record, margin_minutes: int) -> datetime | None:
     sign = first_sign(recovery)
     if sign is None:
         return None
-    return _NO_CUT_OFF if sign == LATEST else parse_time(sign) - timedelta(minutes=margin_minutes)
+    return NO_CUT_OFF if sign == LATEST else parse_time(sign) - timedelta(minutes=margin_minutes)

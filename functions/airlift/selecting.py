@@ -13,7 +13,7 @@ from airlift.access import ending, read_access
 from airlift.approving import next_request
 from airlift.errors import AirliftError, NothingToRestore
 from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed, looked_key
-from airlift.recovery import cut_off
+from airlift.recovery import NO_CUT_OFF, cut_off
 from airlift.selection import Selected, Selection
 from airlift.timeline import entry
 from airlift.values import now, stamp
@@ -68,7 +68,7 @@ def select_recovery_points(work: VaultWork) -> dict[str, Any]:
             break
     if left or not selection.complete:
         return {"next": "select", "waitSeconds": 0}
-    text = f"{done['chosen']} of {done['resources']} resources have a usable point from before {in_words(cut)}"
+    text = f"{done['chosen']} of {done['resources']} resources have a usable point from before {_in_words(cut)}"
     work.ledger.write(
         work.update(
             state="RESTORING",
@@ -191,9 +191,9 @@ def open_key(wave: int, priority: int, resource_arn: str) -> str:
     return f"{wave:04d}#{priority:04d}#{resource_arn}"
 
 
-def in_words(moment: Any) -> str:
+def _in_words(moment: datetime) -> str:
     """The cut-off in words; there is none if the newest points are wanted."""
-    return "now" if moment.year == 9999 else stamp(moment)
+    return "now" if moment == NO_CUT_OFF else stamp(moment)
 
 
 def _batches(results: Iterator[Selected], size: int) -> Iterator[list[Selected]]:
