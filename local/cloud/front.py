@@ -7,7 +7,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,7 +20,7 @@ from local.aws.errors import AwsError, ConnectionDropped
 from local.aws.model import service_model
 from local.aws.wire import SERVICES, Request, Response
 from local.aws.world import World, build_world
-from local.cloud import events
+from local.cloud import events, lambdas
 from local.cloud.permissions import authorize, identify
 from local.portal.pages import Pages
 
@@ -43,6 +43,8 @@ class _Asked:
     path: str
     query: str
     is_dropped: bool = False
+    kills: Callable[[], bool] = lambda: False
+    """Called when it has had its effect: whether that has ended the process that asked."""
 
 
 _asked: ContextVar[_Asked] = ContextVar("asked")
@@ -112,6 +114,8 @@ def _unless_dropped(asked: _Asked, send: Any) -> Any:
     """`send`, which closes the connection without a word if the request's answer is to be lost."""
 
     async def sent(message: dict[str, Any]) -> None:
+        if not asked.is_dropped and message["type"] == "http.response.start":
+            asked.is_dropped = asked.kills()
         if not asked.is_dropped:
             await send(message)
         elif message["type"] == "http.response.start":
@@ -132,6 +136,8 @@ class Application:
         self._world = world
         self._clock = clock
         self._pages = Pages(world.portal, clock)
+        self._kills: dict[str, str] = {}
+        """Functions to be killed, by what they ask just before: its X-Amz-Target, or method and path."""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -143,8 +149,17 @@ class Application:
                 return
             # A connection that never leaves the machine stands for TLS: bucket policies that demand it hold.
             scope = scope | {"headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+            target = dict(scope["headers"]).get(b"x-amz-target", b"").decode("latin-1")
+            asked.kills = partial(self._kill, target or f"{scope['method']} {asked.path}")
             send = _unless_dropped(asked, send)
         await ministack.app.app(scope, receive, send)
+
+    def _kill(self, asked: str) -> bool:
+        """Kill the function that is to die when it has asked this, if it runs; whether it did."""
+        killed = asked in self._kills and lambdas.kill(self._kills[asked])
+        if killed:
+            del self._kills[asked]
+        return killed
 
     async def _door(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -174,7 +189,8 @@ class Application:
         `/_local/run-rule` {"account", "region", "plan_id", "rule_name", "resource_arn"}, `/_local/scan` {"point_arn",
         "state", "findings"}, `/_local/place-point` {"vault_arn", "resource_arn", "resource_type"},
         `/_local/fail-restore` {"match", "status", "message", "times"} and `/_local/fail-call` {"service", "operation",
-        "kind", "times", "after_effect"}; the portal; the data door."""
+        "kind", "times", "after_effect"}, `/_local/kill` {"function", "request"}; the portal; the data door. The answer
+        tells how many planned faults have not happened yet."""
         doors: dict[str, Callable[[dict[str, Any]], Any]] = {
             "clock": lambda asked: self._clock.jump(float(asked["behind"])),
             "events": lambda asked: events.publish(asked["account"], asked["region"], asked["event"]),
@@ -183,6 +199,7 @@ class Application:
             "place-point": lambda asked: self._world.backup.points.place(**asked),
             "fail-restore": lambda asked: self._world.faults.fail_restore(**asked),
             "fail-call": lambda asked: self._world.faults.plan(**asked),
+            "kill": lambda asked: self._kills.update({asked["request"]: asked["function"]}),
         }
         name = path.removeprefix(DOOR)
         if name.startswith("portal/"):
@@ -193,4 +210,5 @@ class Application:
             doors[name](json.loads(body))
         except (AwsError, ValueError, KeyError, TypeError) as error:
             return 400, json.dumps({"message": f"not what this door takes: {error!r}"}).encode()
-        return 200, json.dumps({"now": self._clock.now()}).encode()
+        unhit = len(self._kills) + len(self._world.faults.unhit())
+        return 200, json.dumps({"now": self._clock.now(), "unhit": unhit}).encode()

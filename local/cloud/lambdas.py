@@ -19,6 +19,8 @@ from local.asl.errors import TaskError
 from local.asl.tasks import LambdaResult
 
 _MARK = "\x1e"
+_DIED = "Worker process died"
+"""What ministack says of a process that ended without an answer."""
 _FAILED = '"error": str(e), "trace": traceback.format_exc()'
 _NAMED = '"error": type(e).__name__ + "\\x1e" + str(e), "trace": traceback.format_exc()'
 
@@ -37,10 +39,22 @@ def install() -> None:
         if result.get("error") and isinstance(body, dict) and _MARK in str(body.get("errorMessage")):
             body["errorType"], _, body["errorMessage"] = body["errorMessage"].partition(_MARK)
             body["stackTrace"] = []
+        elif result.get("error") and isinstance(body, dict) and body.get("errorMessage") == _DIED:
+            body["errorType"] = "Runtime.ExitError"  # as AWS names it (lambda/latest/dg/troubleshooting-execution)
         return result
 
     lambda_svc._execute_function_warm = named
     lambda_runtime.zipfile = _Archives
+
+
+def kill(function: str) -> bool:
+    """Kill each process in which a function with this in its name runs now; whether there was one."""
+    with lambda_runtime._lock:
+        workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
+    running = [one._proc for one in workers if one.in_use and one._proc and function in one.func_name]
+    for process in running:
+        process.kill()
+    return bool(running)
 
 
 class _Archive:
