@@ -3,7 +3,8 @@
 #   make venv     .venv, with the `airlift` command in .venv/bin
 #   make demo     the staged incident on this machine; VOTE=me asks you for the votes, VOTE=page in the browser;
 #                 MODE=drill: a drill, of which nothing must be left
-#   make faults   the fault campaign on two cores, then random sequences; writes docs/fault-campaign.md.
+#   make faults   the fault campaign on two cores, random sequences, and eight faults on the local cloud; writes
+#                 docs/fault-campaign.md.
 #                 FAULTS=120: about so many seconds; ONLY=PATTERN: cases in whose name it is found
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
@@ -79,10 +80,11 @@ web-programs:
 demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m local.cloud.demo $(if $(MODE),--mode $(MODE)) $(if $(VOTE),--vote $(VOTE))
 
-faults: .venv/bin/airlift
+faults: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@PYTHONPATH=.:functions:cli .venv/bin/python -m tests.campaign \
 		$(if $(FAULTS),--seconds $(FAULTS)) $(if $(ONLY),--only '$(ONLY)')
 	@$(if $(ONLY),:,SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest tests/campaign/test_random.py)
+	@$(if $(ONLY)$(FAULTS),:,.venv/bin/python -m pytest tests/e2e/faults.py)
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
