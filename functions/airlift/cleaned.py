@@ -32,7 +32,7 @@ class Left(NamedTuple):
 
 
 def end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) -> None:
-    """Result, evidence and notice; the janitor has nothing left to do if nothing is left."""
+    """Result, evidence and notice."""
     identity, at = drill["recoveryId"], now()
     key = folder(identity) + WRITTEN_ANEW
     document = json.dumps(_document(ledger, drill, left, at), ensure_ascii=False, indent=1)
@@ -53,7 +53,6 @@ def end(ledger: Ledger, drill: Record, execution_arn: str, left: list[Left]) -> 
         Update((pk, "RECOVERY"), values, only_if={"cleanUpBy": execution_arn}),
         entry(identity, at, "clean-up", f"{name}: {text}"),
         notice(pk, at, f"clean-up#{stamp(at)}", title_of(identity, name), text, step),
-        *([] if left else [Delete(chore_key(identity), only_if={})]),
     )
     merge(drill, values)
 
@@ -76,11 +75,16 @@ def _document(ledger: Ledger, drill: Record, left: list[Left], at: datetime) -> 
 
 
 def answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:
-    """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one."""
+    """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one.
+
+    Of a clean drill the janitor has nothing left to do, but not before this is told and kept.
+    """
     identity = drill["recoveryId"]
     deliver_or_retry(ledger, recovery_key(identity)[0])
     keep(ledger, identity)
-    if "cleanedUpAt" not in drill:
+    if clean := "cleanedUpAt" in drill:
+        ledger.write(Delete(chore_key(identity), only_if={}))
+    if not clean:
         cause = (
             f"Left of drill {identity}: {'; '.join(drill['cleanUpLeft'])}. Next step: `airlift clean-up {identity}`."
         )
