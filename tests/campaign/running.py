@@ -153,7 +153,9 @@ def _judged(base: Base, case: Case, clean: Result, result: Result) -> Result:
         for one in result.problems
         if not (one.startswith("dead letter") and (denied or (settles and "Settle" in one) or "Janitor" in one))
     ]
-    if result.outcome not in EXPECTED[case.kind]:
+    # What holds up a run of the janitor is seen to by its next one.
+    expected = EXPECTED[case.kind] | ({"janitor"} if case.place.startswith("janitor") else set())
+    if result.outcome not in expected:
         problems.append(f"such a fault must not cost this much: {result.outcome}")
     if result.outcome == "by itself":
         missing = list(clean.told)
