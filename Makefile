@@ -87,7 +87,7 @@ faults: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@$(if $(ONLY)$(FAULTS),:,.venv/bin/python -m pytest tests/e2e/faults.py)
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+	@.venv/bin/python -m pytest --numprocesses 3 $(TESTS)
 
 golden: .venv/bin/airlift
 	@RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/workflow/test_golden.py
