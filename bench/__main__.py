@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HOURS = (1.0, 6.0, 72.0)
-_LARGEST = (10_000, 6.0)
-"""The one recovery of ten thousand: longest to simulate, and what it costs beside the others shows hardly in hours."""
+_LARGEST = (10_000, 1.0)
+"""The one recovery of ten thousand: a quarter of an hour to simulate, of which more hours would add nothing but looks."""
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -137,7 +137,7 @@ def _results(
     sizes: str,
     on_this_machine: str,
 ) -> str:
-    hour = [one for one in whole if one.hours == 1 or (one.number, one.hours) == _LARGEST]
+    hour = [one for one in whole if one.hours == 1]
     return f"""# What was measured
 
 Written by `make bench`. {_machine()}
