@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HOURS = (1.0, 6.0, 72.0)
 _LARGEST = (10_000, 1.0)
-"""The one recovery of ten thousand: a quarter of an hour to simulate, of which more hours would add nothing but looks."""
+"""The one recovery of ten thousand: a quarter of an hour to simulate; more hours would add nothing but looks."""
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
