@@ -10,7 +10,7 @@ from airlift.errors import DrillNotCleanedUp
 from airlift.evidence import WRITTEN_ANEW
 from airlift.keeping import folder, keep, put
 from airlift.ledger import Delete, Ledger, Record, Update, chore_key, item_key, merge, recovery_key
-from airlift.notify import deliver_or_retry, notice, title_of
+from airlift.notify import deliver_or_retry, notice, title_of, untold
 from airlift.reporting import write_as_it_stands
 from airlift.runtime import setting
 from airlift.timeline import entry
@@ -77,14 +77,15 @@ def _document(ledger: Ledger, drill: Record, left: list[Left], at: datetime) -> 
 def answer(ledger: Ledger, drill: Record, execution_arn: str) -> dict[str, Any]:
     """The execution's output: the drill's own ending if it is clean, or that it was cleaned up by this one.
 
-    Of a clean drill the janitor has nothing left to do, but not before this is told and kept.
+    Of a clean drill the janitor has nothing left to do, but not before that is told and kept.
     """
     identity = drill["recoveryId"]
-    deliver_or_retry(ledger, recovery_key(identity)[0])
+    pk, _ = recovery_key(identity)
+    deliver_or_retry(ledger, pk)
     keep(ledger, identity)
-    if clean := "cleanedUpAt" in drill:
+    if "cleanedUpAt" in drill and not untold(ledger, pk):
         ledger.write(Delete(chore_key(identity), only_if={}))
-    if not clean:
+    if "cleanedUpAt" not in drill:
         cause = (
             f"Left of drill {identity}: {'; '.join(drill['cleanUpLeft'])}. Next step: `airlift clean-up {identity}`."
         )

@@ -47,8 +47,12 @@ def deliver(ledger: Ledger, pk: str) -> bool:
     refuses holds up nothing else.
     """
     put = deliver_events(ledger, pk)
-    unsent = [record for record in ledger.query(pk, notice_key(pk, "")[1]) if "sentAt" not in record]
-    return all(_send(ledger, record) for record in sorted(unsent, key=lambda r: str(r["at"]))) and put
+    return all(_send(ledger, record) for record in sorted(untold(ledger, pk), key=lambda r: str(r["at"]))) and put
+
+
+def untold(ledger: Ledger, pk: str) -> list[Record]:
+    """The partition's notices that nobody has published yet."""
+    return [record for record in ledger.query(pk, notice_key(pk, "")[1]) if "sentAt" not in record]
 
 
 def _send(ledger: Ledger, record: Record) -> bool:

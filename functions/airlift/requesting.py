@@ -158,13 +158,19 @@ def restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
 
 
 def all_access_vaults() -> Iterator[dict[str, Any]]:
-    """All restore-access vaults of this account and Region; the list does not name sources, so each is described."""
+    """All restore-access vaults of this account and Region, as they are described."""
+    return (vault for _, vault in listed_access_vaults() if vault)
+
+
+def listed_access_vaults() -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Name and description of every restore-access vault that is listed: the list does not name sources.
+
+    One that can't be described (None) may be gone meanwhile, or a permission is missing.
+    """
     pages = client("backup").get_paginator("list_backup_vaults")
     for page in pages.paginate(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT"):
         for listed in page["BackupVaultList"]:
-            vault = describe(listed["BackupVaultName"])
-            if vault:
-                yield vault
+            yield listed["BackupVaultName"], describe(listed["BackupVaultName"])
 
 
 def recovery_of(vault: dict[str, Any]) -> str:

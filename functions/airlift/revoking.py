@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airlift.access import vault_name
 from airlift.aws import client
 from airlift.ledger import Ledger, Record, lock_key, vault_key
-from airlift.requesting import describe, recovery_of, restore_access_vaults
+from airlift.requesting import describe, listed_access_vaults, recovery_of
 from airlift.runtime import account_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def close_access(ledger: Ledger, recovery_id: str, vault: Record) -> list[tuple[
             left.append((name, "it has this recovery's tag, but the ledger does not know it"))
         elif _serves_another(ledger, recovery_id, vault, name):
             continue
+        elif not state:
+            left.append((name, "it is listed, but can't be looked at"))
         elif state == "CREATING":
             # Deleting one in this state is undocumented (inferred: refused); when its session ends it is FAILED.
             left.append((name, "its request is still pending"))
@@ -39,16 +41,20 @@ def close_access(ledger: Ledger, recovery_id: str, vault: Record) -> list[tuple[
 
 
 def _own(recovery_id: str, vault: Record) -> Iterator[tuple[str, str, str]]:
-    """Name, ARN and state of each restore-access vault that carries this recovery's tag now.
+    """Name, ARN and state of each restore-access vault that carries this recovery's tag now; no state: unknown.
 
     Those that the ledger knows are looked at by name as well: a list may not show yet what is there (inferred), and an
     approval must not stay open for that.
     """
-    listed = {found["BackupVaultName"]: found for found in restore_access_vaults(vault["sourceBackupVaultArn"])}
-    for name in sorted(_names(recovery_id, vault) - listed.keys() - {""}):
-        if (found := describe(name)) and found.get("SourceBackupVaultArn") == vault["sourceBackupVaultArn"]:
-            listed[name] = found
+    listed = dict(listed_access_vaults())
+    for name in sorted(_names(recovery_id, vault) - {""}):
+        if name not in listed:
+            listed[name] = describe(name)
+        elif listed[name] is None:
+            yield name, "", ""
     for found in listed.values():
+        if not found or found.get("SourceBackupVaultArn") != vault["sourceBackupVaultArn"]:
+            continue
         if recovery_of(found) == recovery_id:
             yield found["BackupVaultName"], found["BackupVaultArn"], found.get("VaultState", "")
 
