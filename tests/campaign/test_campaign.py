@@ -9,9 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.campaign.cases import KINDS
-from tests.campaign.document import rows
+from tests.campaign.document import DOCUMENT, rows
 from tests.campaign.expected import EXPECTED
 from tests.campaign.running import Result
+from tests.e2e.faults import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,3 +40,8 @@ def test_each_kind_of_fault_ends_well_somewhere() -> None:
 def test_the_document_has_every_kind() -> None:
     assert rows() == list(EXPECTED)
     assert set(EXPECTED) == set(KINDS)
+
+
+def test_the_document_has_every_case_of_the_local_cloud() -> None:
+    text = DOCUMENT.read_text()
+    assert [fault.name for fault in FAULTS if f"| {fault.name} |" not in text] == []
