@@ -77,7 +77,7 @@ def keep(ledger: Ledger, recovery_id: str) -> dict[str, Any]:
 
 def is_due(recovery: Record) -> bool:
     """Whether something has happened to an ended recovery since its evidence was kept."""
-    moments = ("endedAt", "cleanedUpAt", "notCleanedUpAt", "accessClosedAt")
+    moments = ("endedAt", "cleanedUpAt", "notCleanedUpAt", "accessClosedAt", "operatorFirstSignAt", "wishedAt")
     newest = max(str(recovery.get(name, "")) for name in moments)
     return str(recovery.get("keptAt", "")) < newest
 

@@ -50,7 +50,9 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     if action.override_readiness:
         text = f"{text} {_overridden(ledger, action, safe_text(action.override_readiness, 200), at)}".strip()
     if changes:
-        ledger.write(*changes, entry(action.recovery_id, at, "operator", text))
+        # Of a recovery that does not run, the janitor keeps what is noted now.
+        later = [] if runs else [chore(action.recovery_id)]
+        ledger.write(*changes, *later, entry(action.recovery_id, at, "operator", text))
     if runs:
         done = text or f"Recovery {action.recovery_id} runs already; nothing to resume."
         return {"outcome": "done", "text": done, "recoveryId": action.recovery_id, "account": ""}
@@ -107,7 +109,8 @@ def _noted(
             # Two people may let two waves pass at one time.
             return [Update(key, values, only_if={"continuedAt": recovery.get("continuedAt")})], text
         case "restore-again" | "pin":
-            return noted(ledger, recovery, action, execution_arn, at)
+            records, text = noted(ledger, recovery, action, execution_arn, at)
+            return [*records, *([Update(key, {"wishedAt": stamp(at)})] if records else [])], text
     return [], ""
 
 
