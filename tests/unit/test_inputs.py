@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from airlift.errors import InvalidInput
-from airlift.inputs import LATEST, Action, Start, parse_input
+from airlift.inputs import Action, Start, parse_input
+from airlift.recovery import LATEST
 from hypothesis import given
 from hypothesis import strategies as st
 
