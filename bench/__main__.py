@@ -184,7 +184,7 @@ def _on_this_machine() -> str:
 The demo's own lines, each until the next one; with a build that is there already only what changed is built anew.
 
 {_here(here.demo())}
-Tests by folder, then the slowest files, as if one followed the other; two processes share them.
+Tests by folder, then the slowest files, as if one followed the other; three processes share them.
 
 {_here(here.tests())}"""
 

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from airlift.announcements import RecoveryEnded
 from airlift.announcing import announce
 from airlift.approving import next_request
-from airlift.asking import tell_unchecked
 from airlift.aws import MPA_REGION, client
 from airlift.children import child_ended, is_child, record_ending, stop_children, vault_endings
 from airlift.endings import Ending, of_execution, overall, with_next_step
@@ -62,6 +61,8 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     if served is None:
         return {"outcome": "nothing to close"}  # it never took a lock: ignored, joined, or wrong input
     if served.get("outcome") == "check":
+        from airlift.asking import tell_unchecked  # here: the readiness's modules would slow down each cold start
+
         tell_unchecked(ledger, served)
         return {"outcome": "told"}
     recovery = ledger.get(recovery_key(served["recoveryId"])) or {}
