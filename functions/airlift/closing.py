@@ -72,9 +72,10 @@ def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) 
     described = status or _described(execution_arn)
     if described["status"] in ("RUNNING", "PENDING_REDRIVE"):
         return {"outcome": "still running"}
-    recovery_id, otherwise = served["recoveryId"], f"It ended {described['status']} without closing the recovery."
-    ending = of_execution(described, recovery_id, otherwise)
-    stop_children(ledger, recovery_id, ending.cause.partition(" Next step: ")[0])
+    recovery_id = served["recoveryId"]
+    cause = described.get("cause") or f"It ended {described['status']} without closing the recovery."
+    stop_children(ledger, recovery_id, cause)
+    ending = of_execution(described, recovery_id, cause)
     return _close(ledger, recovery_id, execution_arn, ending, by_status=True)
 
 

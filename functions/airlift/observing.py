@@ -10,6 +10,7 @@ from airlift.failures import Cause
 from airlift.items import attempted, change, failed, hold, release, released, told
 from airlift.jobs import jobs_since
 from airlift.ledger import Conflict, Record, Update, item_key
+from airlift.pacing import STARTS_PER_SECOND
 from airlift.runtime import logger, setting
 from airlift.values import now, safe_text, stamp
 
@@ -22,8 +23,8 @@ _SENT_AGAIN_AFTER = 60
 _ANSWERS_WITHIN = 10
 """Seconds, as a rule."""
 _SENDS = 5
-_AT_ONCE = 150
-"""Sent and not answered at one time: a clean account runs few Lambda functions at once, and must answer in time."""
+_AT_ONCE = int(STARTS_PER_SECOND * _SENT_AGAIN_AFTER)
+"""Sent and not answered at one time: as many as end, if they end as fast as they start, before one is sent again."""
 _PERCENT_STEP = 10
 _PER_WRITE = 90
 _NO_ANSWER = Cause(
