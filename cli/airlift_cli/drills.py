@@ -48,19 +48,13 @@ class Run:
         """The ending's name, or the state of one that has not ended."""
         return str(self.recovery.get("outcome") or self.recovery["state"])
 
-    @property
-    def selected(self) -> int:
-        """How many resources were selected; an older history knows those alone that were wanted."""
-        return int(self.facts.get("selected", self.facts["wanted"]))
-
     def document(self) -> dict[str, Any]:
         """The run as `--json` prints it."""
         names = ("recoveryId", "account", "mode", "state", "outcome", "createdAt", "endedAt")
-        kept = (*_TIMES, "restored", "objectives", "changes")
+        kept = (*_TIMES, "restored", "selected", "objectives", "changes")
         return {
             **{name: value for name, value in bare(self.recovery).items() if name in names},
             **{name: self.facts.get(name) for name in kept},
-            "selected": self.selected,
         }
 
     def met(self, kind: str) -> str:
@@ -76,7 +70,6 @@ def run_of(recovery: Record, vaults: Sequence[Record], items: Iterable[Record]) 
     known = {
         "restored": sum(item["state"] in RESTORED for item in items),
         "selected": sum(int(vault.get("selected", 0)) for vault in vaults),
-        "wanted": len(items),
     }
     return Run(recovery, known | times(recovery["createdAt"], vaults, items))
 
@@ -94,7 +87,7 @@ def lines(runs: Sequence[Run], history: Sequence[Record], now: datetime, width: 
 def _line(run: Run) -> Text:
     recovery = run.recovery
     took = [duration(seconds) if (seconds := run.facts.get(name)) is not None else "" for name in _TIMES]
-    restored = f"{run.facts['restored']:,}/{run.selected:,}"
+    restored = f"{run.facts['restored']:,}/{run.facts['selected']:,}"
     head = (date_and_time(recovery["createdAt"]), recovery["mode"], recovery["account"], run.outcome)
     values = (*head, *took, restored, run.met("rto"), run.met("rpo"), recovery["recoveryId"])
     parts = [cell(shown(value), wide) for value, (_, wide) in zip(values, _COLUMNS, strict=True)]

@@ -106,7 +106,6 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "It changes policies or settings of the organization or the account: whoever answers for them does.": (
         "A service control policy with",
         "IAM checks the request on the source",
-        "Opt-in of the resource types in the",
         "A type for which AWS Backup is",
         "GetApprovalTeam that a policy of the",
         "DescribeBackupVault of a vault that",

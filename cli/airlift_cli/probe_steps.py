@@ -250,7 +250,7 @@ STEPS = (
     ),
     Step(
         "inferred",
-        ("AWS infers metadata of a restore", "GetRestoreTestingInferredMetadata works"),
+        ("AWS infers metadata of a restore",),
         RECOVERY,
         "GetRestoreTestingInferredMetadata",
         NOTHING,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from airlift.ledger import Record
 
-FINAL = ("validated", "restored", "failed", "skipped")
 COUNTED = ("validated", "restored", "failed", "skipped", "held", "running", "waiting")
 """The states that a vault's counts tell apart, in the order in which they are shown."""
 _FINE = (RECOVERED, ACCESS_OPEN)

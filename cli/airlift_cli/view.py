@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airlift import recovery as recoveries
+from airlift.items import OUTCOMES
 from rich.cells import cell_len
 from rich.text import Text
 
 from airlift_cli.rows import WIDE, resource_lines
-from airlift_cli.snapshot import COUNTED, FINAL, Milestone, Snapshot, estimated, milestones, moment, operator_asks
+from airlift_cli.snapshot import COUNTED, Milestone, Snapshot, estimated, milestones, moment, operator_asks
 from airlift_cli.words import bar, cell, clock, duration, labelled, shown, style_of, tail, wrapped
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _tally(vault: Record, votes: list[Record]) -> list[Text]:
 def _counts(vault: Record, now: datetime, *, wide: bool) -> list[Text]:
     counts = {state: int(n) for state, n in vault.get("counts", {}).items()}
     selected = int(vault.get("selected", 0)) or sum(counts.values())
-    done = sum(counts.get(state, 0) for state in FINAL)
+    done = sum(counts.get(state, 0) for state in OUTCOMES)
     progress = bar(done / selected if selected else 0, 20 if wide else 10)
     parts = [progress.append(f" {done:,} of {selected:,}", style="bold")]
     parts += [Text(f"{counts[s]:,} {s}", style=style_of(s)) for s in COUNTED if counts.get(s)]
