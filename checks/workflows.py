@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from checks import told
 from local.asl.check import SUBSTITUTION, check
 from local.simulation.template import translated
 
@@ -74,9 +75,7 @@ def main() -> int:
         run = subprocess.run([statelint, *copies], capture_output=True, text=True, check=False, cwd=folder)
     if run.returncode:
         sys.stdout.write(f"statelint:\n{run.stdout}{run.stderr}")
-    found = list(problems())
-    sys.stdout.writelines(f"{one}\n" for one in found)
-    return run.returncode or int(bool(found))
+    return told(problems()) or run.returncode
 
 
 if __name__ == "__main__":

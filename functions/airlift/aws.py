@@ -14,8 +14,10 @@ from airlift.logs import log_call
 MPA_REGION = "us-east-1"
 """Multi-party approval answers only here (docs.aws.amazon.com/mpa/latest/userguide/mpa-region-support.html)."""
 
+TRIES = 4
+"""How often a call is made before its failure is told, the first time included."""
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 4},
+    retries={"mode": "standard", "total_max_attempts": TRIES},
     connect_timeout=5,
     read_timeout=15,
     user_agent_extra="airlift",

@@ -13,7 +13,6 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import EventAliaser
 from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel
-from botocore.useragent import UserAgentString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,12 +56,11 @@ def _aliased(aliaser: EventAliaser, event: str) -> str:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """While it lasts, clients are made of shared parts, and none describes the machine in each request."""
+    """While it lasts, clients are made of shared parts."""
     with (
         patch.object(ClientCreator, "_load_service_model", lambda _, name, api_version=None: _model(name, api_version)),
         patch.object(ClientCreator, "_create_client_class", _class),
         patch.object(botocore.regions, "EndpointProvider", _provider),
         patch.object(EventAliaser, "_alias_event_name", _aliased),
-        patch.object(UserAgentString, "to_string", lambda _: "simulated"),
     ):
         yield

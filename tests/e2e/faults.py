@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift.aws import TRIES
 
 from local.cloud.running import RECOVERY
 from tests.e2e.desk import Desk, until
@@ -18,8 +19,6 @@ from tests.e2e.test_ways_to_start import restored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SDK_TRIES = 4
-"""How often Airlift's clients try a call (airlift.aws)."""
 CREATE, START = "CreateRestoreAccessBackupVault", "StartRestoreJob"
 
 
@@ -43,7 +42,7 @@ def _dropped(operation: str, *, after: bool) -> dict[str, Any]:
         "service": "backup",
         "operation": operation,
         "kind": "drop",
-        "times": SDK_TRIES,
+        "times": TRIES,
         "after_effect": after,
     }
 

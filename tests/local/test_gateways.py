@@ -49,11 +49,15 @@ def test_a_virtual_machine_comes_back_as_an_instance(story: Story) -> None:
         "SubnetId": network.subnets[0],
         "SecurityGroupIds": json.dumps([network.group]),
         "KmsKeyId": key(RECOVERY),
+        "IamInstanceProfileName": "quarantined",
     }
+    client("iam", RECOVERY).create_instance_profile(InstanceProfileName="quarantined")
     job = story.restore(point, asked)
     assert job["Status"] == "COMPLETED", job
     made = client("ec2", RECOVERY).describe_instances(InstanceIds=[job["CreatedResourceArn"].rpartition("/")[2]])
-    volumes = [one["Ebs"]["VolumeId"] for one in made["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]]
+    instance = made["Reservations"][0]["Instances"][0]
+    assert instance["IamInstanceProfile"]["Arn"].endswith("/quarantined")
+    volumes = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]
     assert {doors.read_volume(RECOVERY, REGION, one) for one in volumes} == {b"system", b"data"}
     for change, text in (
         ({"RestoreTo": "VMware"}, "hypervisor"),

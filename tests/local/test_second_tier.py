@@ -169,6 +169,7 @@ def test_storage_that_grows_by_itself_has_no_capacity(story: Story) -> None:
     point = protected(story, made["ResourceARN"])
     asked = target("OpenZFS")
     assert "StorageCapacity" in story.restore(point, asked | {"StorageCapacity": "1200"})["StatusMessage"]
+    assert "StorageCapacity" in story.restore(point, asked | {"StorageType": "SSD"})["StatusMessage"]
     job = story.restore(point, asked)
     assert job["Status"] == "COMPLETED", job
 

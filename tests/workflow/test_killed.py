@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import subprocess
@@ -13,14 +12,16 @@ import pytest
 
 from tests.workflow.killing import HANDLERS, After
 
+Losses = dict[tuple[str, str], list[After]]
 
-@functools.cache
-def losses() -> dict[tuple[str, str], list[After]]:
+
+@pytest.fixture(scope="module")
+def losses() -> Losses:
     """What became of each loss, by what was lost and the handler; all from one process, since it forks."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "tests.workflow.killing"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
-    found: dict[tuple[str, str], list[After]] = defaultdict(list)
+    found: Losses = defaultdict(list)
     for which, fields in map(json.loads, done.stdout.splitlines()):
         found[which, fields["handler"]].append(After(**fields))
     return found
@@ -45,8 +46,8 @@ def check_notices(after: After) -> None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_step_lost_after_any_side_effect_is_done_again(handler: str) -> None:
-    found = losses()["lost", handler]
+def test_a_step_lost_after_any_side_effect_is_done_again(losses: Losses, handler: str) -> None:
+    found = losses["lost", handler]
     assert found, "a step without side effects needs no test here"
     for after in found:
         assert after.endings == ["SUCCEEDED"], after.effect
@@ -54,15 +55,15 @@ def test_a_step_lost_after_any_side_effect_is_done_again(handler: str) -> None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_recovery_stopped_after_any_side_effect_is_resumed(handler: str) -> None:
-    found = losses()["lost and stopped", handler]
+def test_a_recovery_stopped_after_any_side_effect_is_resumed(losses: Losses, handler: str) -> None:
+    found = losses["lost and stopped", handler]
     assert found, "each step has a side effect that none before it has"
     for after in found:
         check(after)
 
 
-def test_closing_what_was_stopped_is_done_again_after_any_side_effect() -> None:
-    found = losses()["closing lost", "close_recovery"]
+def test_closing_what_was_stopped_is_done_again_after_any_side_effect(losses: Losses) -> None:
+    found = losses["closing lost", "close_recovery"]
     assert any(after.effect and after.effect[0] == "CancelSession" for after in found)
     for after in found:
         assert after.killed

@@ -124,24 +124,27 @@ class Ec2:
             exists(lambda name: ec2.describe_key_pairs(KeyNames=[name]), metadata["KeyName"], "key pair")
         if "CapacityReservationTarget" in parsed(metadata, "CapacityReservationSpecification", {}):
             raise RestoreProblem("The capacity reservation does not exist.")
-        self._check_profile(target, content, metadata.get("IamInstanceProfileName"))
+        if profile := self._profile(content, metadata):
+            check_profile(target, profile)
         check_disks(target, content.disks, parsed(metadata, "BlockDeviceMappings", []))
 
-    def _check_profile(self, target: Target, content: Instance, name: str | None) -> None:
-        """A profile is the backed up one or none; it can't be changed by a restore."""
+    def _profile(self, content: Instance, metadata: Mapping[str, str]) -> str:
+        """A profile's name, or none: it is the backed up one, and can't be changed by a restore."""
+        name = metadata.get("IamInstanceProfileName")
         if not name:
-            return
-        arn = (content.described.get("IamInstanceProfile") or {}).get("Arn", "")
-        own = arn.rpartition("/")[2]
+            return ""
+        own = (content.described.get("IamInstanceProfile") or {}).get("Arn", "").rpartition("/")[2]
         if not own or name not in (_USE_BACKED_UP, own):
             raise RestoreProblem(f"IamInstanceProfileName {name!r} is not the one of the backup.")
-        check_profile(target, own)
+        return str(own)
 
     def restore(self, target: Target, content: Instance, metadata: Mapping[str, str]) -> str:
         """Snapshots, an image, an instance of it, and the blocks on its volumes."""
         asked, zone = asked_for(target, metadata, metadata.get("InstanceType") or content.described["InstanceType"])
         if metadata.get("KeyName"):
             asked["KeyName"] = metadata["KeyName"]
+        if profile := self._profile(content, metadata):
+            asked["IamInstanceProfile"] = {"Name": profile}
         if target.copy_tags and content.tags:
             # An instance's tags go to its volumes as well; the volumes' own are lost.
             kinds = ("instance", "volume")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from local.aws.backup.types.base import RestoreProblem, Snapshot, Target, check_key, flag, gone, listed, parsed
+from local.aws.backup.types.launch import exists
 from local.aws.backup.types.network import check_security_groups, subnet
 
 if TYPE_CHECKING:
@@ -226,11 +227,10 @@ def _check_role(target: Target, arn: str | None) -> None:
 
 
 def _check_template(target: Target, template: str | None) -> None:
+    """Looked up only: what a node group is made by is not modelled."""
+    describe = target.client("ec2").describe_launch_templates
     if template:
-        try:
-            _ = target.client("ec2").describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"][0]
-        except (ClientError, IndexError) as error:
-            raise RestoreProblem(f"The launch template {template} does not exist.") from error
+        exists(lambda one: describe(LaunchTemplateIds=[one])["LaunchTemplates"][0], template, "launch template")
 
 
 def _create(client: Any, content: Cluster, metadata: Mapping[str, str]) -> None:

@@ -138,9 +138,12 @@ class Fsx:
         deployment = settings.get("DeploymentType") or metadata.get("DeploymentType")
         if deployment not in (None, content.settings.get("DeploymentType")):
             raise RestoreProblem("The deployment type can't be changed by a restore.")
-        capacity, source = number(metadata, "StorageCapacity"), content.described.get("StorageCapacity", 0)
-        if capacity is not None and metadata.get("StorageType", content.described["StorageType"]) == _TIERING:
+        capacity, source = number(metadata, "StorageCapacity"), content.described.get("StorageCapacity") or 0
+        grows = _storage(content, metadata) == _TIERING
+        if capacity is not None and grows:
             raise RestoreProblem(f"StorageCapacity can't be given with {_TIERING}: it grows by itself.")
+        if not (capacity or source or grows):
+            raise RestoreProblem("StorageCapacity must be given: the backup has none.")
         if capacity is not None and capacity < source:
             raise RestoreProblem(f"StorageCapacity {capacity} is less than the backup's {source}.")
         if metadata.get("KmsKeyId"):
@@ -163,7 +166,7 @@ class Fsx:
             )["Volume"]
             key = made["VolumeId"]
         else:
-            storage = metadata.get("StorageType", content.described["StorageType"])
+            storage = _storage(content, metadata)
             capacity = number(metadata, "StorageCapacity") or content.described.get("StorageCapacity")
             given = {"KmsKeyId": metadata["KmsKeyId"]} if metadata.get("KmsKeyId") else {}
             common = {name: metadata[name] for name in _COMMON if name in metadata}
@@ -181,6 +184,11 @@ class Fsx:
             key = made["FileSystemId"]
         target.context.doors.write_files(target.account, target.region, key, content.files)
         return str(made["ResourceARN"])
+
+
+def _storage(content: FileSystem, metadata: Mapping[str, str]) -> str:
+    """The storage type of what is restored: the backup's, unless another is asked for."""
+    return str(metadata.get("StorageType", content.described["StorageType"]))
 
 
 def _typed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class VirtualMachine:
     def restore(self, target: Target, content: Machine, metadata: Mapping[str, str]) -> str:
         """An instance with its disks, encrypted if a key is given."""
         asked, zone = asked_for(target, metadata, metadata["InstanceType"])
+        if metadata.get("IamInstanceProfileName"):
+            asked["IamInstanceProfile"] = {"Name": metadata["IamInstanceProfileName"]}
         key = metadata.get("KmsKeyId")
         changes = [
             {"DeviceName": disk.device, "Ebs": {"Encrypted": True, "KmsKeyId": key}} for disk in content.disks if key

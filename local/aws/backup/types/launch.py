@@ -60,7 +60,7 @@ def exists(describe: Any, name: str, kind: str) -> None:
     """`describe` finds `name` in the target account. Raises RestoreProblem."""
     try:
         describe(name)
-    except ClientError as error:
+    except (ClientError, IndexError) as error:
         raise RestoreProblem(f"The {kind} '{name}' does not exist") from error
 
 
