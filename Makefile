@@ -83,8 +83,8 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 faults: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@PYTHONPATH=.:functions:cli .venv/bin/python -m tests.campaign \
 		$(if $(FAULTS),--seconds $(FAULTS)) $(if $(ONLY),--only '$(ONLY)')
-	@$(if $(ONLY),:,SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest tests/campaign/test_random.py)
-	@$(if $(ONLY)$(FAULTS),:,.venv/bin/python -m pytest tests/e2e/faults.py)
+	@$(if $(ONLY),:,SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest --numprocesses 2 \
+		tests/campaign/test_random.py $(if $(FAULTS),,tests/e2e/faults.py))
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 3 $(TESTS)

@@ -30,14 +30,14 @@ def as_list(value: Any) -> list[Any]:
 
 
 @lru_cache(maxsize=65536)
-def _fits(pattern: str, value: str) -> bool:
+def _fits(pattern: str, value: str, fold: bool) -> bool:  # noqa: FBT001 - by position, for the cache
+    pattern, value = (pattern.lower(), value.lower()) if fold else (pattern, value)
     parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
     return bool(re.fullmatch("".join(parts), value, re.DOTALL))
 
 
 def _matches(patterns: Any, value: str, *, fold: bool = False) -> bool:
-    value = value.lower() if fold else value
-    return any(_fits(p.lower() if fold else p, value) for p in as_list(patterns))
+    return any(_fits(pattern, value, fold) for pattern in as_list(patterns))
 
 
 OPERATORS: dict[str, Callable[[Any, str], bool]] = {

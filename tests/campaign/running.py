@@ -76,18 +76,18 @@ def forked(work: Callable[[], T]) -> T:
 
 
 @cache
-def _warm() -> set[tuple[str, str | None]]:
-    """Plays a drill, so that what a process reads and compiles once is there before the first fork.
+def _warm() -> set[tuple[str, str | None, str | None]]:
+    """Plays a drill that a finding preempts, so that what a process reads and compiles once is there before it forks.
 
-    Gives service and Region of every client that the steps made.
+    Gives service and Region of every client that was made, and the account of those that are no step's.
     """
     with Simulation(settings=quick()) as sim:
-        base = next(base for base in BASES if base.mode == "drill")
-        scene = Scene(prepare(sim, base), base)
+        scene = Scene(prepare(sim, BASES[-1]), BASES[-1])
         with patch.object(boto3, "client", wraps=boto3.client) as made:
             scene.run()
-        observe(scene.story, scene.calls.log, set())
-    return {(call.args[0], call.kwargs["region_name"]) for call in made.call_args_list if "config" in call.kwargs}
+            observe(scene.story, scene.calls.log, set())
+    asked = [(call.args[0], call.kwargs) for call in made.call_args_list]
+    return {(service, given["region_name"], given.get("aws_access_key_id")) for service, given in asked}
 
 
 class Prepared:
@@ -100,8 +100,11 @@ class Prepared:
         self._sim.__enter__()
         self._story = prepare(self._sim, base)
         self._arns = set(self._backed_up())
-        for service, region in clients:
-            client(service, region)
+        for service, region, account in clients:
+            if account:
+                self._sim.client(service, account, region)
+            else:
+                client(*filter(None, (service, region)))  # as the steps ask: the cache tells None from nothing
         gc.collect()
         gc.freeze()
         clean, self.clean = forked(lambda: self._play(None))
