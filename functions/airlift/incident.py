@@ -20,17 +20,17 @@ Kind = Literal["guardDuty", "securityHub", "alarm", "health", "case", "custom"]
 Event = Mapping[str, Any]
 
 
-class Form(NamedTuple):
+class FieldForm(NamedTuple):
     """What a field must match as a whole, and what it then is."""
 
     pattern: re.Pattern[str]
     words: str
 
 
-ACCOUNT = Form(re.compile(r"[0-9]{12}"), "an account of 12 digits")
-REGION = Form(re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]"), "a Region")
-ID = Form(re.compile(r"[A-Za-z0-9:/._-]{1,300}"), "an id")
-TYPE = Form(re.compile(r"[A-Za-z0-9:/.!_& -]{1,200}"), "a finding type")
+ACCOUNT = FieldForm(re.compile(r"[0-9]{12}"), "an account of 12 digits")
+REGION = FieldForm(re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]"), "a Region")
+ID = FieldForm(re.compile(r"[A-Za-z0-9:/._-]{1,300}"), "an id")
+TYPE = FieldForm(re.compile(r"[A-Za-z0-9:/.!_& -]{1,200}"), "a finding type")
 # The envelope's `time` has whole seconds and clocks differ a little; nobody has seen what lies further ahead.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -67,7 +67,7 @@ def at(value: object, path: str) -> Any:
     return value
 
 
-def required(event: Event, path: str, form: Form, where: str = "") -> str:
+def required(event: Event, path: str, form: FieldForm, where: str = "") -> str:
     """Text at a path that has this form; `where` is what the path begins with, for the words.
 
     Raises InvalidInput, which names the field.

@@ -55,7 +55,14 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
         except AirliftError as error:  # it has left the plan, which nobody can override
             blocker, texts = error, [f"Blocked: {error}"]
         execution_name = _execution_name(recovery_id, order, holder.execution_arn)
-        _record(ledger, holder, recovery_id, arn, record, order, execution_name, texts, blocker)
+        values = {
+            "sourceBackupVaultArn": arn,
+            "order": order,
+            "executionName": execution_name,
+            **_anew(record, blocker),
+        }
+        told = _entries(recovery_id, texts, arn)
+        ledger.write(Update(vault_key(recovery_id, arn), values, create=True), *told, holder=holder)
         if blocker:
             blockers.append(blocker)
         else:
@@ -104,34 +111,21 @@ def _told(result: Result, override: str) -> str:
     return f"{_WORDS[result.severity]}{about}: {result}{overridden}"
 
 
-def _record(
-    ledger: Ledger,
-    holder: Holder,
-    recovery_id: str,
-    arn: str,
-    record: Record,
-    order: int,
-    execution_name: str,
-    texts: Iterable[str],
-    blocker: AirliftError | None,
-) -> None:
-    at = now()
+def _anew(record: Record, blocker: AirliftError | None) -> dict[str, Any]:
+    """The vault's attributes as its execution finds them, or as a blocker ends it."""
+    at = stamp(now())
     values: dict[str, Any] = {
-        "sourceBackupVaultArn": arn,
-        "order": order,
-        "executionName": execution_name,
         "state": record.get("state", "WAITING") if record.get("state") != "ENDED" else _state_before_end(record),
         "ending": None,
         "rounds": 0,
         "roundsBefore": record.get("roundsBefore", 0) + record.get("rounds", 0),
-        "loopSince": stamp(at),
+        "loopSince": at,
         "accessLost": None,
         "accessDoubtedAt": None,
     }
     if blocker:
-        values |= {"state": "ENDED", "ending": {"name": blocker.name, "cause": str(blocker), "at": stamp(at)}}
-    told = _entries(recovery_id, texts, arn)
-    ledger.write(Update(vault_key(recovery_id, arn), values, create=True), *told, holder=holder)
+        values |= {"state": "ENDED", "ending": {"name": blocker.name, "cause": str(blocker), "at": at}}
+    return values
 
 
 def _state_before_end(record: Record) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any
 
 from local.simulation.expressions import Expressions, Item, Refused
 from local.simulation.sdk import ELSEWHERE, Call, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _ITEM, _PAGE = 400 * 1024, 1024 * 1024  # bytes (ServiceQuotas.html, Query.Pagination.html)
 _ACTIONS, _TRANSACTION = 100, 4 * 1024 * 1024  # of a transaction; bytes of its items (API_TransactWriteItems.html)
@@ -26,6 +26,7 @@ class Table:
         self.hash_key, self.sort_key, self.indexes = hash_key, sort_key, indexes
         self.items: dict[str, dict[str, Item]] = {}
         self._order: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
 
     def get(self, pk: str, sk: str) -> Item | None:
         return self.items.get(pk, {}).get(sk)
@@ -33,6 +34,7 @@ class Table:
     def put(self, pk: str, sk: str, item: Item | None) -> None:
         """Replaces an item; None takes it away."""
         old = self.get(pk, sk)
+        self._sizes.pop((pk, sk), None)
         sorted_by: list[tuple[str | None, str]] = [(None, self.sort_key), *self.indexes.items()]
         for index, attribute in sorted_by:
             order = self._order.setdefault((pk, index), [])
@@ -48,9 +50,21 @@ class Table:
         else:
             self.items.setdefault(pk, {})[sk] = item
 
-    def sorted(self, pk: str, index: str | None) -> list[tuple[str, str]]:
-        """Values of the sort key with the items' own, ascending."""
-        return self._order.get((pk, index), [])
+    def size(self, pk: str, sk: str) -> int:
+        """Of an item, in bytes."""
+        if (pk, sk) not in self._sizes:
+            self._sizes[pk, sk] = _size(self.items[pk][sk])
+        return self._sizes[pk, sk]
+
+    def sorted(self, pk: str, index: str | None, after: Item | None, *, ascending: bool) -> Iterator[Item]:
+        """A partition's items by the table's or an index's sort key, from the one after the given key."""
+        order = self._order.get((pk, index), [])
+        start, end = 0, len(order)
+        if after:
+            last = after[self.indexes[index] if index else self.sort_key]["S"], after[self.sort_key]["S"]
+            start, end = (bisect_right(order, last), end) if ascending else (start, bisect_left(order, last))
+        for place in range(start, end) if ascending else range(end - 1, start - 1, -1):
+            yield self.items[pk][order[place][1]]
 
 
 class Tables:
@@ -109,16 +123,16 @@ class Tables:
         index = asked.get("IndexName")
         if index is not None and index not in table.indexes:
             raise Refused(f"The table does not have the specified index: {index}")
-        found = (table.items[pk][sk] for pk in pks[:1] for _, sk in table.sorted(pk, index))
-        matching = [item for item in found if meets(item)]
-        if not asked.get("ScanIndexForward", True):
-            matching.reverse()
-        return _page(table, matching, asked.get("ExclusiveStartKey"), asked.get("Limit"), index)
+        after, ascending = asked.get("ExclusiveStartKey"), asked.get("ScanIndexForward", True)
+        found = (item for pk in pks[:1] for item in table.sorted(pk, index, after, ascending=ascending))
+        return _page(table, filter(meets, found), asked.get("Limit"), index)
 
     def _scan(self, call: Call) -> Mapping[str, Any]:
         table = self._table(call, call.params["TableName"])
-        every = [item for items in table.items.values() for item in items.values()]
-        return _page(table, every, call.params.get("ExclusiveStartKey"), None, None)
+        every = (item for items in table.items.values() for item in items.values())
+        if after := call.params.get("ExclusiveStartKey"):
+            next(item for item in every if _key(table, item) == _key(table, after))
+        return _page(table, every, None, None)
 
     def _transact(self, call: Call) -> Mapping[str, Any]:
         actions = [next(iter(action.items())) for action in call.params["TransactItems"]]
@@ -180,24 +194,18 @@ def _key(table: Table, attributes: Mapping[str, Any]) -> tuple[str, str]:
     return pk, sk
 
 
-def _page(
-    table: Table, items: list[Item], after: Mapping[str, Any] | None, limit: int | None, index: str | None
-) -> Mapping[str, Any]:
-    """Up to a megabyte of items, from the one after the given key."""
+def _page(table: Table, items: Iterator[Item], limit: int | None, index: str | None) -> Mapping[str, Any]:
+    """Up to a megabyte of items, and where the next page begins."""
     keys = [table.hash_key, table.sort_key, *([table.indexes[index]] if index else [])]
-    start = 0
-    if after:
-        places = {_key(table, item): place for place, item in enumerate(items)}
-        start = places[_key(table, after)] + 1
     page: list[Item] = []
     size = 0
-    for item in items[start:]:
-        size += _size(item)
+    for item in items:
+        size += table.size(*_key(table, item))
         page.append(dict(item))
         if size > _PAGE or len(page) == limit:
             break
     answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
-    if start + len(page) < len(items):
+    if next(items, None):
         answer["LastEvaluatedKey"] = {name: page[-1][name] for name in keys}
     return answer
 

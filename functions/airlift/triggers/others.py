@@ -10,7 +10,7 @@ from airlift.incident import (
     ID,
     REGION,
     Event,
-    Form,
+    FieldForm,
     Incident,
     at,
     earliest,
@@ -19,16 +19,16 @@ from airlift.incident import (
     text_at,
 )
 
-_ALARM_ARN = Form(
+_ALARM_ARN = FieldForm(
     re.compile(r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:[^\x00-\x1f\x7f]{1,255}"),
     "an alarm's ARN",
 )
-_CODE = Form(re.compile(r"AWS_RISK_[A-Z0-9_]{1,80}"), "an event type code AWS_RISK_…")
-_CASE_ARN = Form(
+_CODE = FieldForm(re.compile(r"AWS_RISK_[A-Z0-9_]{1,80}"), "an event type code AWS_RISK_…")
+_CASE_ARN = FieldForm(
     re.compile(r"arn:aws[a-z-]*:security-ir:[a-z0-9-]+:[0-9]{12}:case/[0-9]{10}"),
     "a case's ARN",
 )
-_NAME = Form(re.compile(r"[A-Za-z0-9:/._-]{1,100}"), "a name")
+_NAME = FieldForm(re.compile(r"[A-Za-z0-9:/._-]{1,100}"), "a name")
 
 
 def alarm(event: Event) -> Incident:

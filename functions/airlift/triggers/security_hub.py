@@ -18,7 +18,7 @@ from airlift.incident import (
     ACCOUNT,
     REGION,
     Event,
-    Form,
+    FieldForm,
     Incident,
     at,
     earliest,
@@ -29,7 +29,7 @@ from airlift.incident import (
 )
 from airlift.triggers.guard_duty import archived, sample
 
-_PRODUCT = Form(
+_PRODUCT = FieldForm(
     # AWS's own products are of no account; those of partners and of an account itself are never called aws/….
     re.compile(
         r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product/aws/))"
@@ -37,7 +37,7 @@ _PRODUCT = Form(
     ),
     "the ARN of a product",
 )
-_ACTION = Form(
+_ACTION = FieldForm(
     re.compile(r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:[0-9]{12}:action/custom/[A-Za-z0-9]{1,20}"),
     "the ARN of a custom action",
 )
