@@ -12,7 +12,9 @@ from botocore.useragent import UserAgentString
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.utils import method_names_from_class
 from moto.ec2.models.amis import Ami
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.responses.amis import AmisResponse
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.kms.utils import generate_private_key
 from moto.rds.models import DBCluster, DBInstance
 from moto.rds.utils import ClusterEngine, DbInstanceEngine
@@ -42,6 +44,8 @@ def enter(stack: ExitStack) -> None:
         (moto.core.responses, "method_names_from_class", _method_names),
         # Put together anew for each call, and read by nobody.
         (UserAgentString, "to_string", lambda _: "simulated"),
+        # moto looks through every resource's tags for those of one.
+        (TaggedEC2Resource, "get_tags", _own_tags),
         (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
         (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
         (Ami, "block_device_mappings", property(_block_device_mappings)),
@@ -65,6 +69,12 @@ def enter(stack: ExitStack) -> None:
 def _signing_key() -> rsa.RSAPrivateKey:
     """What messages are signed with; nobody verifies it here, and a key for each subscription takes a while."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _own_tags(resource: Any) -> list[dict[str, str]]:
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "")
+    tags = resource.ec2_backend.tags.get(resource.id, {})
+    return [{"resource_id": resource.id, "key": key, "value": tags[key], "resource_type": kind} for key in tags]
 
 
 def _register_image(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
