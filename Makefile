@@ -19,8 +19,9 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: venv demo bench faults test golden test-web web-programs check check-style check-types check-template check-workflows \
-	check-iam check-control-tower check-credentials check-licences audit lock clean
+.PHONY: venv demo bench faults faults-campaign faults-sequences faults-on-local-cloud test golden test-web web-programs \
+	check check-style check-types check-template check-workflows check-iam check-control-tower check-credentials \
+	check-licences audit lock clean
 .DEFAULT_GOAL := venv
 
 # The first interpreter that really runs (a version manager may leave shims that don't) and can make environments.
@@ -81,10 +82,18 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m local.cloud.demo $(if $(MODE),--mode $(MODE)) $(if $(VOTE),--vote $(VOTE))
 
 faults: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
+	@$(MAKE) --jobs 3 --output-sync=line --no-print-directory \
+		faults-campaign $(if $(ONLY),,faults-sequences) $(if $(ONLY)$(FAULTS),,faults-on-local-cloud)
+
+faults-campaign:
 	@PYTHONPATH=.:functions:cli .venv/bin/python -m tests.campaign \
 		$(if $(FAULTS),--seconds $(FAULTS)) $(if $(ONLY),--only '$(ONLY)')
-	@$(if $(ONLY),:,SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest --numprocesses 2 \
-		tests/campaign/test_random.py $(if $(FAULTS),,tests/e2e/faults.py))
+
+faults-sequences:
+	@SEQUENCES=$(if $(FAULTS),3,40) .venv/bin/python -m pytest tests/campaign/test_random.py
+
+faults-on-local-cloud:
+	@.venv/bin/python -m pytest tests/e2e/faults.py
 
 test: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m pytest --numprocesses 3 $(TESTS)
