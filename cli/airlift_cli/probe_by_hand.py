@@ -50,6 +50,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         'S3: EncryptionType "original" of',
         "DynamoDB under a key of your own:",
         "A DynamoDB backup with a size comes",
+        "Clusters: in an account without the",
         "Clusters: what a recovery point says",
         "Clusters: AWS Backup takes for",
         "Clusters: without `kmsKeyId` the",

@@ -41,7 +41,7 @@ _RULES = (
     _rule(
         "environment",
         "service-linked role",
-        r"service.linked role|awsservicerolefor",
+        r"service.?linked.?role|awsservicerolefor",
         "create the service's linked role in this account (`aws iam create-service-linked-role`); then "
         "`airlift continue {recovery}`.",
     ),

@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     Check("restore role", targets.restore_role),
     Check("restore rights", targets.starter),
     Check("service-linked roles", targets.service_role),
+    Check("service-linked roles", targets.service_role_of_rds),
     Check("service-linked roles", targets.service_role_of_dsql),
     Check("target places", targets.targets),
     Check("target places", targets.named),

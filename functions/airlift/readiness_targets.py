@@ -16,6 +16,7 @@ from airlift.isolation import open_targets
 from airlift.items import NOT_ISOLATED
 from airlift.readiness_access import refused
 from airlift.restore import FAMILIES, family_of
+from airlift.restore.clusters import Aurora, DocumentDb, Neptune
 from airlift.restore.dsql import Dsql, check_service_role
 from airlift.runtime import setting
 from airlift.surroundings import keys_of, look_around
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from airlift.restore.base import Target
 
 _BACKUP = "backup.amazonaws.com"
-_SERVICE_ROLE = "AWSServiceRoleForBackup"
+_SERVICE_ROLE, _ROLE_OF_RDS = "AWSServiceRoleForBackup", "AWSServiceRoleForRDS"
 _NO_RESTORE = "Every restore job would fail."
 
 
@@ -73,21 +74,42 @@ def starter(scene: Scene) -> Iterator[Result]:
 
 def service_role(_scene: Scene) -> Iterator[Result]:
     """AWS Backup's service-linked role, which key policies name for restores from an air-gapped vault."""
-    iam = client("iam")
-    try:
-        iam.get_role(RoleName=_SERVICE_ROLE)
-    except iam.exceptions.NoSuchEntityException:
+    if not _exists(_SERVICE_ROLE):
         what = f"The service-linked role {_SERVICE_ROLE} is not there."
         why = "Restores under a customer managed key need it; an account that never used AWS Backup lacks it."
         remedy = f"`aws iam create-service-linked-role --aws-service-name {_BACKUP}`."
         yield Result("service-linked roles", "warning", ACCOUNT, what, why, remedy)
 
 
+def _exists(role: str) -> bool:
+    iam = client("iam")
+    try:
+        iam.get_role(RoleName=role)
+    except iam.exceptions.NoSuchEntityException:
+        return False
+    return True
+
+
+def service_role_of_rds(scene: Scene) -> Iterator[Result]:
+    """Amazon RDS's, if the plan speaks of clusters: RDS makes it at its first use, for whoever may make roles."""
+    clusters = (*Aurora.resource_types, *DocumentDb.resource_types, *Neptune.resource_types)
+    kinds = [kind for kind in clusters if kind in _spoken_of(scene)]
+    if kinds and not _exists(_ROLE_OF_RDS):
+        what = f"The service-linked role {_ROLE_OF_RDS} is not there."
+        why = "RDS makes no DB subnet group and no cluster here, so what is to be restored of these types is held."
+        remedy = "`aws iam create-service-linked-role --aws-service-name rds.amazonaws.com`."
+        yield Result("service-linked roles", "holds", ", ".join(kinds), what, why, remedy)
+
+
+def _spoken_of(scene: Scene) -> set[str]:
+    """Types that the plan names."""
+    matchers = (matcher for wave in scene.plan.waves for matcher in wave.match)
+    return {*scene.plan.targets.types, *(kind for matcher in matchers for kind in matcher.types or ())}
+
+
 def service_role_of_dsql(scene: Scene) -> Iterator[Result]:
     """Aurora DSQL's, if the plan speaks of such clusters: most accounts never have any."""
-    matchers = (matcher for wave in scene.plan.waves for matcher in wave.match)
-    named = {*scene.plan.targets.types, *(kind for matcher in matchers for kind in matcher.types or ())}
-    if kinds := sorted(named.intersection(Dsql.resource_types)):
+    if kinds := sorted(_spoken_of(scene).intersection(Dsql.resource_types)):
         try:
             check_service_role(client)
         except MetadataRefused as lack:

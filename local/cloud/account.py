@@ -1,4 +1,7 @@
-"""What an account of ministack is told about itself: its rights, one action, resource and condition at a time."""
+"""What an account of ministack is told about itself: its rights, one action, resource and condition at a time.
+
+And the names of the roles that services make for themselves.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+_NAMES = {"dsql": "AuroraDsql", "elasticfilesystem": "AmazonElasticFileSystem", "fsx": "AmazonFSx", "rds": "RDS"}
+"""What follows AWSServiceRoleFor; ministack makes it up from the service's name."""
+
+
 def install() -> None:
-    """Let a simulated policy see every resource and condition that is asked for."""
+    """Let a simulated policy see every resource and condition that is asked for; name roles as services do."""
     iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate_principal_policy
+    iam._IAM_HANDLERS["CreateServiceLinkedRole"] = _create_service_linked_role
+
+
+def _create_service_linked_role(asked: Mapping[str, Any]) -> Any:
+    service = str(iam._p(asked, "AWSServiceName")).partition(".")[0]
+    made_up = f"AWSServiceRoleFor{service.capitalize()}"
+    name = f"AWSServiceRoleFor{_NAMES.get(service, service.capitalize())}"
+    if name in iam._roles:
+        return iam._error(409, "EntityAlreadyExists", f"Role with name {name} already exists.", ns="iam")
+    answer = iam._create_service_linked_role(asked)
+    if name == made_up:
+        return answer
+    role = iam._roles.pop(made_up)
+    iam._roles[name] = role | {"RoleName": name, "Arn": role["Arn"].replace(made_up, name)}
+    made = f"<CreateServiceLinkedRoleResult><Role>{iam._role_xml(name)}</Role></CreateServiceLinkedRoleResult>"
+    return iam._xml(200, "CreateServiceLinkedRoleResponse", made, ns="iam")
 
 
 def _members(asked: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -143,8 +143,9 @@ def wait_for_team(cloud: Cloud, vault: str) -> None:
 def make_network(cloud: Cloud) -> tuple[dict[str, list[str]], str]:
     """Step 7, in the recovery account; the plan's `targets.defaults`, and a key for what is restored."""
     iam = cloud.client("iam", RECOVERY)
-    with suppress(iam.exceptions.EntityAlreadyExistsException):
-        iam.create_service_linked_role(AWSServiceName="backup.amazonaws.com")
+    for service in ("backup", "rds", "elasticfilesystem", "fsx"):
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
     zones = {"AvailabilityZone1": f"{REGION}a", "AvailabilityZone2": f"{REGION}c"}
     made = deploy(
         cloud, RECOVERY, "4-recovery-account/isolated-network.yaml", "airlift-isolated", MakeKey="yes", **zones

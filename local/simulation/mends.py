@@ -1,4 +1,4 @@
-"""What moto leaves out of EC2 and RDS: images keep their disks, and DocumentDB is an engine. What takes it long."""
+"""What moto leaves out: images keep their disks, DocumentDB is an engine, RDS has a role. And what takes it long."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+from moto.iam.models import iam_backends
 from moto.kms.utils import generate_private_key
-from moto.rds.models import DBCluster, DBInstance
+from moto.rds.exceptions import RDSClientError
+from moto.rds.models import DBCluster, DBInstance, RDSBackend
 from moto.rds.utils import ClusterEngine, DbInstanceEngine
 from moto.sns.models import Subscription
 
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 _one_key_pair = cache(generate_private_key)
 _method_names = cache(method_names_from_class)
 _DISKS = "airlift_disks"
+_NO_ROLE = (
+    "Missing necessary credentials. Please check "
+    "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html"
+)
+"""What RDS says where it would have to make its own role first, as field reports quote it."""
 _DOCDB = {"version": "5.0.0", "port": 27017}
 
 
@@ -49,6 +56,7 @@ def enter(stack: ExitStack) -> None:
         (AmisResponse, "register_image", _register_image(AmisResponse.register_image)),
         (AmisResponse, "deregister_image", _deregister_image(AmisResponse.deregister_image)),
         (Ami, "block_device_mappings", property(_block_device_mappings)),
+        (RDSBackend, "create_subnet_group", _create_subnet_group(RDSBackend.create_subnet_group)),
         (ClusterEngine, "list_cluster_engines", _with_docdb(ClusterEngine.list_cluster_engines)),
         (DbInstanceEngine, "valid_db_instance_engine", _with_docdb(DbInstanceEngine.valid_db_instance_engine)),
         (DBCluster, "default_engine_version", _docdb_has(_DOCDB["version"], DBCluster.default_engine_version)),
@@ -110,6 +118,17 @@ def _deregister_image(original: Callable[[Any], ActionResult]) -> Callable[[Any]
 def _block_device_mappings(image: Any) -> list[dict[str, Any]]:
     disks: list[dict[str, Any]] = getattr(image, _DISKS, [])
     return disks
+
+
+def _create_subnet_group(original: Callable[..., Any]) -> Callable[..., Any]:
+    def create_subnet_group(self: RDSBackend, *args: Any) -> Any:
+        """RDS's service-linked role must be there: RDS makes it only for whoever may make roles, and none here may."""
+        roles = iam_backends[self.account_id]["aws"].roles.values()
+        if "AWSServiceRoleForRDS" not in {role.name for role in roles}:
+            raise RDSClientError("InvalidParameterValue", _NO_ROLE)
+        return original(self, *args)
+
+    return create_subnet_group
 
 
 def _with_docdb(original: Callable[[], list[str]]) -> Callable[[], list[str]]:

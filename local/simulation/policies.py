@@ -209,6 +209,7 @@ def _efs(operation: str, params: Mapping[str, Any], place: str) -> Needs:
 SERVICE_ROLES = {
     "AWSServiceRoleForAuroraDsql": "dsql.amazonaws.com",
     "AWSServiceRoleForBackup": "backup.amazonaws.com",
+    "AWSServiceRoleForRDS": "rds.amazonaws.com",
 }
 """Service-linked roles and the services that they belong to."""
 

@@ -37,6 +37,11 @@ def cluster(kind: str, name: str = "ledger", **more: Any) -> str:
     return str(made["DBCluster"]["DBClusterArn"])
 
 
+def role_of_rds() -> None:
+    """What RDS makes at its first use, for whoever may make roles."""
+    client("iam", RECOVERY).create_role(RoleName="AWSServiceRoleForRDS", AssumeRolePolicyDocument="{}")
+
+
 def metadata(kind: str, network: Network) -> dict[str, str]:
     client("rds", RECOVERY).create_db_subnet_group(
         DBSubnetGroupName="isolated", DBSubnetGroupDescription="isolated", SubnetIds=list(network.subnets)
@@ -59,6 +64,7 @@ def test_a_cluster_comes_back_without_instances(story: Story, kind: str) -> None
     point = story.protect(arn)
     doors.write_database(OWNER, REGION, "ledger", b"scrambled")
     story.granted()
+    role_of_rds()
     asked = metadata(kind, Network.of(RECOVERY))
     job = story.restore(point, {name.upper(): value for name, value in asked.items()})
     assert (job["Status"], job["ResourceType"]) == ("COMPLETED", kind), job
@@ -115,10 +121,19 @@ def test_cluster_jobs_that_fail(story: Story, point: str) -> None:
     rds.create_db_cluster(**present, MasterUsername="keeper", MasterUserPassword="not-a-secret")
     rds.create_db_instance(**present, DBInstanceIdentifier="present-1", DBInstanceClass="db.r6g.large")
     no_default_vpc(RECOVERY)
+    role_of_rds()
     good = metadata("Aurora", Network.of(RECOVERY))
     for change, text in FAIL:
         job = story.restore(point, good | change)
         assert (job["Status"], text in job["StatusMessage"]) == ("FAILED", True), (change, job)
+
+
+def test_a_cluster_needs_its_service_linked_role(story: Story, point: str) -> None:
+    role_of_rds()
+    asked = metadata("Aurora", Network.of(RECOVERY))
+    client("iam", RECOVERY).delete_role(RoleName="AWSServiceRoleForRDS")
+    job = story.restore(point, asked)
+    assert (job["Status"], "service linked role" in job["StatusMessage"]) == ("FAILED", True), job
 
 
 def test_a_cluster_needs_a_name_and_an_engine(story: Story, point: str) -> None:

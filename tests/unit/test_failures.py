@@ -10,6 +10,9 @@ from airlift.failures import UNKNOWN, Cause, Decision, cause_of, decide
 from tests.unit.domain import a_plan
 
 _NO_KEY = "The specified AWS KMS key ARN does not exist, is not enabled or you do not have permissions to access it"
+_RDS_ROLES = (
+    "Please check http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html"
+)
 POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quota", "")
 
 
@@ -24,6 +27,13 @@ POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quo
         ("FAILED", "A different KMS key must be provided when performing cross-account restore", "environment", "key"),
         ("FAILED", "Access denied performing s3:CreateBucket", "environment", "permission"),
         ("FAILED", "AWSServiceRoleForAuroraDsql does not exist", "environment", "service-linked role"),
+        ("InvalidParameterValue", f"Missing necessary credentials. {_RDS_ROLES}", "environment", "service-linked role"),
+        (
+            "FAILED",
+            "Unable to create … permission to create service linked role.",
+            "environment",
+            "service-linked role",
+        ),
         ("FAILED", "No default VPC for this user. GroupName is only supported for …", "environment", "network"),
         ("FAILED", "No subnets found for the default VPC 'vpc-1'. Please specify a subnet.", "environment", "network"),
         ("FAILED", "No default subnet detected in VPC. Please contact AWS Support", "environment", "network"),

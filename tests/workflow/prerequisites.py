@@ -131,6 +131,15 @@ def of_type(prepared: Prepared, kind: str, **settings: Any) -> AbstractContextMa
     return planned(prepared, targets=prepared.targets | {"types": prepared.types | {kind: settings}})
 
 
+def with_clusters(prepared: Prepared) -> AbstractContextManager[None]:
+    """A plan with clusters, in an account that never used RDS."""
+    ec2, (first,) = prepared.sim.client("ec2"), prepared.places["subnetIds"]
+    vpc = ec2.describe_subnets(SubnetIds=[first])["Subnets"][0]["VpcId"]
+    zone = f"{prepared.sim.region}c"
+    second = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.99.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    return of_type(prepared, "Aurora", subnetIds=[first, second])
+
+
 def managed_by(prepared: Prepared, account: str | None) -> AbstractContextManager[None]:
     """A plan that names another management account, or none, for the protected account's organization."""
     accounts = [one | {"managementAccount": account} for one in prepared.story.plan["accounts"]]
@@ -197,6 +206,7 @@ BROKEN: dict[str, Break] = {
         lambda p: of_type(p, "FSx", storageVirtualMachineId="svm-0a1b2c3d4e5f60718"),
         ("target places", "holds", "FSx"),
     ),
+    "role of RDS": (with_clusters, ("service-linked roles", "holds", "Aurora")),
     "role of DSQL": (lambda p: of_type(p, "DSQL"), ("service-linked roles", "holds", "DSQL")),
     "database": (lambda p: of_type(p, "Timestream", database="plant"), ("target places", "holds", "Timestream")),
     "cluster": (lambda p: of_type(p, "EKS", clusterName="ready"), ("target places", "holds", "EKS")),

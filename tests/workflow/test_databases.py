@@ -49,11 +49,9 @@ def targets(sim: Simulation) -> dict[str, Any]:
     group = ec2.create_security_group(GroupName="isolated", Description="isolated", VpcId=vpc)["GroupId"]
     ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[ANYWHERE])
     sim.client("timestream-write", RECOVERY).create_database(DatabaseName="plant")
-    sim.client("iam", RECOVERY).create_role(
-        Path="/aws-service-role/dsql.amazonaws.com/",
-        RoleName="AWSServiceRoleForAuroraDsql",
-        AssumeRolePolicyDocument="{}",
-    )
+    for service, role in (("dsql", "AWSServiceRoleForAuroraDsql"), ("rds", "AWSServiceRoleForRDS")):
+        path = f"/aws-service-role/{service}.amazonaws.com/"
+        sim.client("iam", RECOVERY).create_role(RoleName=role, Path=path, AssumeRolePolicyDocument="{}")
     return {
         "defaults": {
             "subnetIds": [made["Subnet"]["SubnetId"] for made in subnets],
@@ -107,3 +105,16 @@ def test_a_drill_of_databases_validates_each_and_leaves_nothing() -> None:
     told = {arn.rpartition(":")[2]: item["validatedHow"] for arn, item in after.items.items()}
     assert "2 instances available" in told["orders"]
     assert (still_there, after.denied, after.dead_letters) == ([], [], [])
+
+
+def test_a_cluster_is_held_until_rds_has_its_role_in_the_account() -> None:
+    with Simulation() as sim:
+        story = Story(sim)
+        story.back_up(story.vault("production"), sources(sim)[0])
+        sim.run(7200)
+        given = targets(sim)
+        sim.client("iam", RECOVERY).delete_role(RoleName="AWSServiceRoleForRDS")
+        story.make_plan(targets=given)
+        story.run_to_end(console(story))
+        (held,) = look(story).items.values()
+        assert (held["state"], held["heldClass"]) == ("held", "service-linked role")

@@ -40,6 +40,12 @@ ENGINES = {
 CLIENTS = {"Aurora": "rds", "DocumentDB": "docdb", "Neptune": "neptune"}
 
 _NAME = re.compile(r"[A-Za-z](-?[A-Za-z0-9]){0,62}")
+SERVICE_ROLE = "AWSServiceRoleForRDS"
+_NO_ROLE = (
+    "Unable to create the resource. Verify that you have permission to create service linked role. "
+    "Otherwise wait and try again later"
+)
+"""UsingWithRDS.IAM.ServiceLinkedRoles.html; the restore role has no such permission (inferred)."""
 _NO_SUBNETS = "No default subnet detected in VPC. Please contact AWS Support to recreate default Subnets."
 _KEPT = ("EngineVersion", "Port", "DatabaseName", "MasterUsername", "EngineMode")
 """What a restored cluster has of its source where the metadata doesn't say otherwise."""
@@ -129,7 +135,11 @@ class Clusters:
         }
 
     def check(self, target: Target, content: Cluster, metadata: Mapping[str, str]) -> None:
-        """The engine, the name, and everything of the target's account that the metadata names."""
+        """The engine, RDS's own role, the name, and everything of the target's account that the metadata names."""
+        try:
+            target.client("iam").get_role(RoleName=SERVICE_ROLE)
+        except ClientError as error:
+            raise RestoreProblem(_NO_ROLE) from error
         if metadata["engine"] != content.described["Engine"]:
             raise RestoreProblem(f"The engine of the backup is {content.described['Engine']}.")
         self._check_name(target, metadata["dbClusterIdentifier"])
