@@ -154,7 +154,7 @@ def test_forwarding_that_is_protected_is_the_one_that_is_deployed() -> None:
     resource = {one["Sid"]: one["Resource"] for one in statements("ForwardingProtection")}
     prefix = resource["RulesStay"]["Fn::Sub"].rpartition("rule/")[2].rstrip("*")
     for rule in resources(FORWARDING, "AWS::Events::Rule").values():
-        assert rule["Properties"]["Name"].startswith(prefix)
+        assert rule["Properties"]["Name"]["Fn::Sub"].startswith(prefix)
     path = resource["RoleStays"]["Fn::Sub"].rpartition(":role")[2].rstrip("*")
     assert properties(FORWARDING, "ForwardingRole")["Path"] == path
 

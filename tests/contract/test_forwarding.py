@@ -94,6 +94,14 @@ def test_many_regions_share_an_account() -> None:
     assert "RoleName" not in properties(FORWARDING, "ForwardingRole")
 
 
+def test_a_second_bus_is_forwarded_to_from_the_same_account_and_region() -> None:
+    """There is a stack of Airlift per Region that holds vaults; a name that is given must not be the other one's."""
+    for made in FORWARDING["Resources"].values():
+        for key in ("Name", "RoleName", "QueueName"):
+            if given := made["Properties"].get(key):
+                assert given["Fn::Sub"].endswith("${NameSuffix}"), given
+
+
 def test_stack_set_passes_every_parameter_on() -> None:
     stack_set = properties(STACKSET, "Forwarding")
     passed = {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
