@@ -48,6 +48,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "The list's aggregate counts as a scan",
         "AWS Backup compares metadata keys",
         'S3: EncryptionType "original" of',
+        "S3: a backup that was made with ACLs,",
         "DynamoDB under a key of your own:",
         "A DynamoDB backup with a size comes",
         "Clusters: in an account without the",

@@ -27,7 +27,8 @@ class Bucket:
         story.prepare()
         for account, name in ((OWNER, "source"), (RECOVERY, "restored")):
             s3 = client("s3", account)
-            s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+            place = {"LocationConstraint": REGION}
+            s3.create_bucket(Bucket=name, CreateBucketConfiguration=place, ObjectOwnership="BucketOwnerPreferred")
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         backup = story.backup(OWNER)
         self.plan = backup.create_backup_plan(BackupPlan=plan())["BackupPlanId"]

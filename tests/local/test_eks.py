@@ -94,7 +94,8 @@ def prepare_target() -> None:
     """A cluster and a bucket kept ready in the recovery account."""
     cluster(RECOVERY, "ready")
     s3 = client("s3", RECOVERY)
-    s3.create_bucket(Bucket="restored-assets", CreateBucketConfiguration={"LocationConstraint": REGION})
+    place = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket="restored-assets", CreateBucketConfiguration=place, ObjectOwnership="BucketOwnerPreferred")
     s3.put_bucket_versioning(Bucket="restored-assets", VersioningConfiguration={"Status": "Enabled"})
 
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 KEYS = ("a.txt", "deep/er/b.bin", "with space+plus.txt", "Ünïcode/日本.txt", "percent%20.txt")
 
 
-def bucket(account: str, name: str, region: str = REGION, *, versioned: bool = True) -> Any:
+def bucket(account: str, name: str, region: str = REGION, *, versioned: bool = True, acls: bool = True) -> Any:
     s3 = client("s3", account, region)
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    owner = "BucketOwnerPreferred" if acls else "BucketOwnerEnforced"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region}, ObjectOwnership=owner)
     if versioned:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return s3
@@ -70,6 +71,7 @@ def test_objects_come_back_with_headers_metadata_and_tags(story: Story, objects:
         ({"DestinationBucketName": "absent"}, "can't be used"),
         ({"DestinationBucketName": "unversioned"}, "Versioning"),
         ({"DestinationBucketName": "elsewhere"}, "eu-west-1"),
+        ({"DestinationBucketName": "without"}, "ACLs are not enabled"),
         ({"EncryptionType": "original"}, "encryption keys"),
         ({"EncryptionType": "SSE-C"}, "EncryptionType"),
         ({"EncryptionType": "SSE-KMS"}, "KMS key"),
@@ -86,6 +88,7 @@ def test_bucket_jobs_that_fail(story: Story, objects: str, change: dict[str, str
     bucket(RECOVERY, "restored")
     bucket(RECOVERY, "unversioned", versioned=False)
     bucket(RECOVERY, "elsewhere", "eu-west-1")
+    bucket(RECOVERY, "without", acls=False)
     job = story.restore(objects, S3 | change)
     assert job["Status"] == "FAILED"
     assert text in job["StatusMessage"]

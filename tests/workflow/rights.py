@@ -119,7 +119,8 @@ def named_by_plan(sim: Simulation) -> None:
     """Names that the plan fixes, the source's tags, points whose metadata may not be read; then a drill by schedule."""
     story = Story(sim)
     s3 = sim.client("s3")
-    s3.create_bucket(Bucket="ready", CreateBucketConfiguration={"LocationConstraint": sim.region})
+    place = {"LocationConstraint": sim.region}
+    s3.create_bucket(Bucket="ready", CreateBucketConfiguration=place, ObjectOwnership="BucketOwnerPreferred")
     s3.put_bucket_versioning(Bucket="ready", VersioningConfiguration={"Status": "Enabled"})
     types = {
         "DynamoDB": {"metadata": {"targetTableName": "orders-back"}, "copySourceTags": True},

@@ -24,10 +24,13 @@ BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictP
 def make_bucket(client: Any, point: RecoveryPoint, target: Target, metadata: Mapping[str, str]) -> None:
     """Makes the bucket of `metadata`: private, encrypted, TLS only, versioned, tagged. May be repeated.
 
+    It can have ACLs, and public ones have no effect: of a backup that was made with ACLs, as backups are unless told
+    otherwise, "the destination bucket for the restore must have ACLs enabled; otherwise, the restore job fails"
+    (restoring-s3.html). That RestoreACLs is false does not exempt it (inferred).
     Raises `MetadataRefused` if the bucket belongs to another account.
     """
     bucket = metadata["DestinationBucketName"]
-    _create(client, bucket, target, with_acls=metadata["RestoreACLs"].lower() == "true")
+    _create(client, bucket, target)
     this = {"Bucket": bucket, "ExpectedBucketOwner": target.account}
     client.put_public_access_block(**this, PublicAccessBlockConfiguration=dict.fromkeys(BLOCKS, True))
     client.put_bucket_policy(**this, Policy=_tls_only(bucket, partition=point.arn.split(":")[1]))
@@ -78,14 +81,12 @@ def delete_bucket(client: Any, bucket: str, account: str) -> Finishing:
     return Finishing(True)
 
 
-def _create(client: Any, bucket: str, target: Target, *, with_acls: bool) -> None:
+def _create(client: Any, bucket: str, target: Target) -> None:
     # us-east-1 is no LocationConstraint. A new bucket takes no ACLs unless it is told to.
     place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
     options: dict[str, Any] = {"CreateBucketConfiguration": place} if place else {}
-    if with_acls:
-        options["ObjectOwnership"] = "BucketOwnerPreferred"
     try:
-        client.create_bucket(Bucket=bucket, **options)
+        client.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerPreferred", **options)
     except client.exceptions.BucketAlreadyOwnedByYou:
         return
     except client.exceptions.BucketAlreadyExists as error:

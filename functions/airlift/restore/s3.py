@@ -5,8 +5,8 @@ AWS Backup restores into a bucket that exists and is versioned, so `prepare` mak
 IAM actions, on arn:aws:s3:::<restored bucket>:
 - needs: s3:GetBucketVersioning on the bucket that a plan names
 - prepare: s3:CreateBucket, PutBucketVersioning, PutBucketPublicAccessBlock, PutEncryptionConfiguration,
-  PutBucketPolicy, PutBucketTagging, GetBucketTagging, GetBucketVersioning (a bucket that the plan names);
-  s3:PutBucketOwnershipControls only if a plan restores ACLs
+  PutBucketPolicy, PutBucketTagging, GetBucketTagging, PutBucketOwnershipControls, GetBucketVersioning (a bucket that
+  the plan names)
 - finish: none
 - validate: s3:GetBucketVersioning, ListBucket
 - delete: s3:ListBucketVersions, DeleteObject, DeleteObjectVersion, ListBucketMultipartUploads, AbortMultipartUpload,

@@ -166,6 +166,8 @@ class S3:
             raise RestoreProblem(f"Versioning is not enabled on the destination bucket {name}")
         if region != target.region:
             raise RestoreProblem(f"The destination bucket {name} is in {region}, not in {target.region}")
+        if not _takes_acls(client, name):
+            raise RestoreProblem(f"ACLs are not enabled on the destination bucket {name}")
 
     def restore(self, target: Target, content: Bucket | History, metadata: Mapping[str, str]) -> str:
         """Write the objects; a key that exists is skipped."""
@@ -183,6 +185,17 @@ class S3:
                 tagging = {"Tagging": urlencode(stored.tags)} if stored.tags else {}
                 client.put_object(Bucket=name, Key=stored.key, Body=stored.body, **stored.headers, **tagging, **extra)
         return f"{self.arn_prefix}{name}"
+
+
+def _takes_acls(client: Any, bucket: str) -> bool:
+    """Whether it can have ACLs, as a bucket must for a backup made with them, whatever RestoreACLs says (inferred)."""
+    try:
+        rules = client.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "OwnershipControlsNotFoundError":
+            raise
+        return False  # a new bucket's default
+    return all(rule["ObjectOwnership"] != "BucketOwnerEnforced" for rule in rules)
 
 
 def restore_time(metadata: Mapping[str, str]) -> float:
