@@ -199,3 +199,33 @@ def test_every_problem_is_named() -> None:
         validation = FAMILY.validate(clients, JOB)
     assert not validation.ok
     assert all(words in validation.how for words in ("by-status is CREATING", "being filled", "empty"))
+
+
+def test_a_drills_table_goes_without_protection_and_without_a_last_backup(clients: Clients) -> None:
+    created = make_table(clients)
+    settle(clients, created, deletionProtection=True)
+    client, name, pitr = clients("dynamodb"), created.split("/")[1], list[bool]()
+    client.meta.events.register(
+        "provide-client-params.dynamodb.DeleteTable",
+        lambda **_: pitr.append(
+            client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"][
+                "PointInTimeRecoveryDescription"
+            ]["PointInTimeRecoveryStatus"]
+            == "ENABLED"
+        ),
+    )
+    job = restored(FAMILY, POINT, a_target(), created)
+    doing = []
+    while not (finishing := FAMILY.delete(clients, job)).done:
+        doing.append(finishing.doing)
+        assert len(doing) < 5
+    assert [words.split(" of table")[0] for words in doing[:2]] == ["deletion protection", "point-in-time recovery"]
+    assert pitr == [False]
+
+
+def test_deleting_waits_for_continuous_backups_and_ends_with_the_table() -> None:
+    calls = [table_is("ACTIVE"), ("describe_continuous_backups", "ContinuousBackupsUnavailableException")]
+    with answers("dynamodb", *calls) as clients:
+        assert not FAMILY.delete(clients, JOB).done
+    with answers("dynamodb", table_is("ACTIVE"), ("describe_continuous_backups", "TableNotFoundException")) as clients:
+        assert FAMILY.delete(clients, JOB).done

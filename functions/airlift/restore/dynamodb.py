@@ -5,7 +5,7 @@ IAM actions, on arn:aws:dynamodb:<region>:<recovery account>:table/<restored tab
 - finish: dynamodb:DescribeTable, TagResource, DescribeContinuousBackups, UpdateContinuousBackups,
   DescribeTimeToLive, UpdateTimeToLive, UpdateTable
 - validate: dynamodb:DescribeTable, Scan
-- delete: dynamodb:DescribeTable, UpdateTable, DeleteTable
+- delete: dynamodb:DescribeTable, UpdateTable, DescribeContinuousBackups, UpdateContinuousBackups, DeleteTable
 - for tables under a customer managed key also kms:Decrypt on it, with kms:ViaService dynamodb (inferred)
 """
 
@@ -64,8 +64,8 @@ class DynamoDb(Family):
         tags = tag_list(airlift_tags(restored.point, restored.target))
         client.tag_resource(ResourceArn=table["TableArn"], Tags=tags)
         try:
-            if restored.target.options.get("pointInTimeRecovery", True):
-                _switch_on_pitr(client, name)
+            if restored.target.options.get("pointInTimeRecovery", True) and not _has_pitr(client, name):
+                _set_pitr(client, name, on=True)
         except client.exceptions.ContinuousBackupsUnavailableException:
             return Finishing(False, AGAIN_IN_SECONDS, f"table {name} takes no point-in-time recovery yet")
         _switch_on_ttl(client, name, restored.target.options.get("timeToLiveAttribute"))
@@ -105,7 +105,10 @@ class DynamoDb(Family):
         return {"tableName": resource_id(restored.created_resource_arn)}
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
-        """Protection off, then the table: neither is taken while it is being made or changed (API_DeleteTable.html)."""
+        """Protection and PITR off, then the table; none is taken while it is made or changed (API_DeleteTable.html).
+
+        Of a table with PITR DynamoDB would keep a last backup for 35 days (API_BackupDetails.html, BackupType SYSTEM).
+        """
         client, name = clients("dynamodb"), restored.metadata["targetTableName"]
         try:
             table = client.describe_table(TableName=name)["Table"]
@@ -114,9 +117,14 @@ class DynamoDb(Family):
             if table.get("DeletionProtectionEnabled"):
                 client.update_table(TableName=name, DeletionProtectionEnabled=False)
                 return Finishing(False, AGAIN_IN_SECONDS, f"deletion protection of table {name} is switched off")
+            if _has_pitr(client, name):
+                _set_pitr(client, name, on=False)
+                return Finishing(False, AGAIN_IN_SECONDS, f"point-in-time recovery of table {name} is switched off")
             client.delete_table(TableName=name)
-        except client.exceptions.ResourceNotFoundException:
+        except (client.exceptions.ResourceNotFoundException, client.exceptions.TableNotFoundException):
             return Finishing(True)
+        except client.exceptions.ContinuousBackupsUnavailableException:
+            return Finishing(False, AGAIN_IN_SECONDS, f"continuous backups of table {name} are not settled yet")
         return Finishing(False, AGAIN_IN_SECONDS, f"table {name} is being deleted")
 
 
@@ -124,12 +132,15 @@ def _being_filled(table: Mapping[str, Any]) -> bool:
     return bool(table.get("RestoreSummary", {}).get("RestoreInProgress"))
 
 
-def _switch_on_pitr(client: Any, name: str) -> None:
+def _has_pitr(client: Any, name: str) -> bool:
     state = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-    if state.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") != "ENABLED":
-        client.update_continuous_backups(
-            TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-        )
+    return bool(state.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED")
+
+
+def _set_pitr(client: Any, name: str, *, on: bool) -> None:
+    client.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": on}
+    )
 
 
 def _switch_on_ttl(client: Any, name: str, attribute: str | None) -> None:
