@@ -126,6 +126,17 @@ def job_listed(run: Run) -> Finding:
     return judged(looks == 1, f"listed at look {looks}; ended {status['Status']} {status.get('StatusMessage', '')}")
 
 
+def job_metadata(run: Run) -> Finding:
+    """What AWS Backup says that job was started with."""
+    job = run.fact("job", "job-listed")
+    code, text, answer = refusal(run.client("backup").get_restore_job_metadata, RestoreJobId=job)
+    told = {key.lower(): value for key, value in answer.get("Metadata", {}).items()}
+    as_sent = told.get("targettablename") == run.named("job") and told.get("encryptiontype") == "Default"
+    return judged(
+        as_sent, text if code else f"keys: {', '.join(sorted(answer['Metadata']))}; values as sent: {as_sent}"
+    )
+
+
 def validation(run: Run) -> Finding:
     """A validation result for a job that no restore test started."""
     job = run.fact("job", "job-listed")

@@ -264,6 +264,14 @@ STEPS = (
         "job-listed", ("ListRestoreJobs: newest first",), RECOVERY, "a restore, and the list", COPY, points.job_listed
     ),
     Step(
+        "job-metadata",
+        ("GetRestoreJobMetadata gives what was",),
+        RECOVERY,
+        "GetRestoreJobMetadata of that job",
+        NOTHING,
+        points.job_metadata,
+    ),
+    Step(
         "validation",
         ("PutRestoreValidationResult works",),
         RECOVERY,

@@ -194,16 +194,16 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
 
 
 def _point_metadata(work: VaultWork, point_arn: str) -> dict[str, str]:
-    """GetRecoveryPointRestoreMetadata without nulls; where it may not be read, what AWS infers for a restore test.
+    """GetRecoveryPointRestoreMetadata without nulls; where it can't be read, what AWS infers for a restore test.
 
-    A help, never a condition: {} if neither can be read here.
+    A help, never a condition: {} if neither can be read here. Only a point that is gone is told at once.
     """
     backup = client("backup")
     this = {"BackupVaultName": work.vault["restoreAccessBackupVaultName"], "RecoveryPointArn": point_arn}
     try:
         found = backup.get_recovery_point_restore_metadata(**this).get("RestoreMetadata", {})
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("AccessDeniedException", "InvalidRequestException"):
+        if is_transient(error) or cause_of(*_said(error)).kind == "point":
             raise
         try:
             found = backup.get_restore_testing_inferred_metadata(**this).get("InferredMetadata", {})
@@ -252,13 +252,15 @@ def lost_job(item: Record, jobs: Jobs) -> str | None:
     """
     own = {a["jobId"] for a in item["attempts"]}
     intent = parse_time(item["intentAt"]).replace(microsecond=0)
+    wanted = {key.lower(): value for key, value in item["metadata"].items()}
     for job_id, job in jobs.items():
         same = job.get("RecoveryPointArn") == candidate_of(item)["arn"]
         same = same and job.get("IamRoleArn") == setting("RESTORE_ROLE_ARN")
         if not same or job_id in own or job["CreationDate"] < intent:
             continue
         sent = client("backup").get_restore_job_metadata(RestoreJobId=job_id).get("Metadata", {})
-        if {k.lower(): v for k, v in sent.items()} == {k.lower(): v for k, v in item["metadata"].items()}:
+        # AWS Backup may add keys of its own, such as aws:backup:request-id (inferred).
+        if wanted.items() <= {key.lower(): value for key, value in sent.items()}.items():
             return job_id
     return None
 

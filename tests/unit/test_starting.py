@@ -183,6 +183,8 @@ SAME = {"targetTableName": "orders-1", "encryptionType": "Default"}
     [
         ({}, SAME, True),
         ({}, {"TARGETTABLENAME": "orders-1", "encryptiontype": "Default"}, True),
+        ({}, SAME | {"aws:backup:request-id": "added by AWS Backup"}, True),
+        ({}, {"targetTableName": "orders-1"}, False),
         ({}, SAME | {"targetTableName": "orders-2"}, False),
         ({"RecoveryPointArn": point_arn("old")}, SAME, False),
         ({"IamRoleArn": ROLE + "-other"}, SAME, False),
@@ -283,7 +285,7 @@ def test_without_a_point_the_resource_is_skipped_with_the_reason(
     assert not aws.requests("start_restore_job")
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidRequestException"])
+@pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidRequestException", "InvalidParameterValueException"])
 def test_the_points_metadata_are_a_help_and_no_condition(work: Make, services: Services, code: str) -> None:
     unread = {"get_recovery_point_restore_metadata": refused(code)}
     backup(services, **unread, get_restore_testing_inferred_metadata=refused("InvalidParameterValueException"))
