@@ -263,3 +263,7 @@ def test_key_is_used_by_this_account_through_services_only() -> None:
     assert administration["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
     for one in use:
         assert set(one["Condition"]["StringEquals"]) == {"kms:CallerAccount", "kms:ViaService"}
+        services = one["Condition"]["StringEquals"]["kms:ViaService"]
+        through = {service["Fn::Sub"].partition(".")[0] for service in services}
+        # AWS's managed policies let the restore role use keys through the others, but not through Amazon FSx.
+        assert through == {"backup", "dynamodb", "ec2", "elasticfilesystem", "fsx", "rds", "s3"}
