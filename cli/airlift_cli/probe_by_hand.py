@@ -73,7 +73,6 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "FSx for Windows: a point tells a",
         "FSx for OpenZFS: air-gapped vaults",
         "EKS: a point of a cluster under a",
-        "EKS: the restore role passes roles to",
         "EKS: CopySourceTagsToRestoredResource",
         "EKS: the nested point of the",
         "EKS: what nestedRestoreJobs does not",

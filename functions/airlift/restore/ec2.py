@@ -8,8 +8,8 @@ IAM actions (also those of virtual machines, which come back as instances):
 - validate: ec2:DescribeInstances, DescribeInstanceStatus, DescribeVolumes
 - delete: the Describe actions, and ec2:TerminateInstances, ModifyInstanceAttribute, DeleteVolume, DeregisterImage,
   DeleteSnapshot on what carries Airlift's tags
-- a plan that asks for the backed-up instance profile needs one of that name here, and iam:PassRole on its role for the
-  restore role, which the template does not give
+- a plan that asks for the backed-up instance profile needs one of that name here; the restore role may pass its role,
+  as any other of the account, to EC2 (AWSBackupServiceRolePolicyForRestores)
 """
 
 from __future__ import annotations

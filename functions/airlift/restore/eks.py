@@ -10,7 +10,7 @@ IAM actions, on arn:aws:eks:<region>:<recovery account>:cluster/*, nodegroup/* a
 - finish: eks:DescribeCluster, ListNodegroups, DescribeNodegroup, TagResource; backup:ListRestoreJobs on *; as prepare
 - validate: as finish, without tags
 - delete: also eks:DeleteNodegroup, ListFargateProfiles, DescribeFargateProfile, DeleteFargateProfile, DeleteCluster
-- the restore role needs iam:PassRole for the roles of a new cluster (restoring-eks.html)
+- the restore role passes the roles of a new cluster (restoring-eks.html); AWSBackupServiceRolePolicyForRestores lets it
 """
 
 from __future__ import annotations
