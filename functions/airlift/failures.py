@@ -30,11 +30,17 @@ def _rule(kind: Kind, name: str, pattern: str, next_step: str) -> tuple[re.Patte
     return re.compile(pattern, re.IGNORECASE), Cause(kind, name, next_step)
 
 
+_PLACES = (
+    "bucket|cluster|virtual machine|directory|parameter ?group|option group|database|reservation|key ?pair|profile"
+    "|template|gateway|role"
+)
+"""What a restore needs in this account: that one of these is gone is no failure of the point, though it be named."""
+
 _RULES = (
     _rule(
         "environment",
         "key",
-        r"\bkms\b|key arn|key policy|encryption key|encryptionconfigproviderkey",
+        r"\bkms|key arn|key id|key policy|encryption key|encryptionconfigproviderkey",
         "make the key usable by the restore role and AWSServiceRoleForBackup, then `airlift continue {recovery}`; or "
         "name another in the plan's targets and deploy it, then `airlift resume {recovery}` when it has ended.",
     ),
@@ -54,7 +60,8 @@ _RULES = (
     _rule(
         "environment",
         "quota",
-        r"limit ?exceeded|quota|too many|maximum number|rate exceeded|throttl|concurrent",
+        r"limit ?exceeded|quota|too ?many|maximum number|exceeded your (?:maximum|limit)|current vcpu limit"
+        r"|more \w+ than allowed|rate exceeded|throttl|concurrent",
         "raise the quota or make room; then `airlift continue {recovery}`.",
     ),
     _rule(
@@ -66,7 +73,7 @@ _RULES = (
     _rule(
         "environment",
         "capacity",
-        r"insufficient (?:instance )?capacity|not supported in your requested availability zone",
+        r"insufficient.{0,12}capacity|not have sufficient|not supported in your requested availability zone",
         "name another Availability Zone or size in the plan's targets and deploy it; then `airlift resume {recovery}` "
         "when it has ended.",
     ),
@@ -80,14 +87,15 @@ _RULES = (
     _rule(
         "point",
         "point gone",
-        r"recovery point.{0,200}(?:not found|does not exist|cannot be found|expired|deleted|no longer)"
+        rf"recovery point(?:\s['\"(]?arn:\S++|(?!\s['\"(]?arn:|\b(?:{_PLACES})\b)[^;]){{0,200}}?"
+        r"(?:not found|does not exist|cannot be found|expired|deleted|no longer)"
         r"|(?:cannot|can't|could not) find recovery point",
         "no older point is left; look at the vault's points and give one with `airlift restore-again … --point ARN`.",
     ),
     _rule(
         "point",
         "point unreadable",
-        r"corrupt|unreadable|malware|infected|checksum|invalid (?:snapshot|backup|recovery point)",
+        r"corrupt|unreadable|malware|infected|checksum|invalid (?:snapshot|backup(?! vault)|recovery point)",
         "no older point is left; look at the vault's points and give one with `airlift restore-again … --point ARN`.",
     ),
     _rule(
@@ -106,8 +114,7 @@ _RULES = (
     _rule(
         "environment",
         "target missing",
-        r"(?:cluster|virtual machine|directory|parameter ?group|option group|database|reservation|key ?pair"
-        r"|profile|template|gateway|role).{0,120}(?:not found|does not exist|can't be used|not active|is deleting)",
+        rf"(?:{_PLACES}).{{0,120}}(?:not found|does not exist|can't be used|not active|is deleting)",
         "make what is named, or name another in the plan's targets and deploy it; then `airlift resume {recovery}` "
         "when it has ended.",
     ),
@@ -117,6 +124,13 @@ _RULES = (
         r"not (?:supported|available) in (?:this |the )?region|not opted in|opt.in",
         "switch the type on in AWS Backup's settings of this Region, or restore it by hand in another one; then "
         "`airlift continue {recovery}`.",
+    ),
+    _rule(
+        "environment",
+        "engine version",
+        r"cannot find version|engine ?version",
+        "give a version that this Region has, as engineVersion under the type's metadata in the plan's targets, and "
+        "deploy it; then `airlift resume {recovery}` when it has ended.",
     ),
     _rule(
         "environment",

@@ -10,9 +10,10 @@ from airlift.failures import UNKNOWN, Cause, Decision, cause_of, decide
 from tests.unit.domain import a_plan
 
 _NO_KEY = "The specified AWS KMS key ARN does not exist, is not enabled or you do not have permissions to access it"
-_RDS_ROLES = (
-    "Please check http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html"
-)
+_LINKED = "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html"
+_RDS_ROLES = f"Please check {_LINKED}"
+_ARN = "arn:aws:backup:ap-northeast-1:111122223333:recovery-point:continuous:role-cluster-database"
+LINKED, QUOTA, CAPACITY = "service-linked role", ("environment", "quota"), ("environment", "capacity")
 POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quota", "")
 
 
@@ -54,6 +55,21 @@ POINT, ENVIRONMENT = Cause("point", "point gone", ""), Cause("environment", "quo
         ("FAILED", "Recovery point arn:x cannot be found", "point", "point gone"),
         ("FAILED", "The recovery point has expired", "point", "point gone"),
         ("ResourceNotFoundException", "Cannot find recovery point.", "point", "point gone"),
+        ("FAILED", "Given key ID is not accessible", "environment", "key"),
+        ("InvalidParameterValue", "Missing necessary credentials. Please check " + _LINKED, "environment", LINKED),
+        ("FAILED", "Verify that you have permission to create service linked role.", "environment", LINKED),
+        ("FAILED", "You have requested more vCPU capacity than your current vCPU limit of 8 allows", *QUOTA),
+        ("FAILED", "You have exceeded your maximum gp3 storage limit of 50 TiB in this region", *QUOTA),
+        ("TooManyBuckets", "You have attempted to create more buckets than allowed", *QUOTA),
+        ("FAILED", "We currently do not have sufficient m5.large capacity in the Availability Zone", *CAPACITY),
+        ("InsufficientInstanceCapacity", "", *CAPACITY),
+        ("InsufficientDBInstanceCapacity", "", *CAPACITY),
+        ("FAILED", "Cannot find version 11.9 for aurora-postgresql", "environment", "engine version"),
+        ("FAILED", f"Can't restore recovery point {_ARN}: bucket b does not exist", "environment", "target missing"),
+        ("FAILED", "Recovery point: the role of cluster c does not exist", "environment", "target missing"),
+        ("FAILED", "Invalid backup vault", "unknown", "unknown"),
+        ("FAILED", f"Recovery point {_ARN} has been deleted", "point", "point gone"),
+        ("FAILED", f"Recovery point '{_ARN}' has expired", "point", "point gone"),
         ("FAILED", "Invalid snapshot", "point", "point unreadable"),
         ("FAILED", "Malware was found", "point", "point unreadable"),
         ("FAILED", "Table already exists: orders", "environment", "name taken"),
