@@ -122,6 +122,21 @@ def test_a_missing_volume_is_not_valid_but_other_errors_are_raised(clients: Clie
         FAMILY.validate(refusing, job)
 
 
+def test_a_volume_that_is_used_already_is_valid_and_is_not_waited_for_when_it_is_to_go(clients: Clients) -> None:
+    job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), make_volume(clients))
+    ec2, volume = clients("ec2"), job.created_resource_arn.split("/")[1]
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+    validation, deletion = FAMILY.validate(clients, job), FAMILY.delete(clients, job)
+    assert (validation.ok, f"volume {volume} in-use" in validation.how) == (True, True)
+    assert (deletion.done, deletion.again_in_seconds) == (False, 0)
+    assert f"volume {volume} is in use" in deletion.doing
+    ec2.detach_volume(VolumeId=volume, InstanceId=instance)
+    FAMILY.delete(clients, job)
+    assert FAMILY.delete(clients, job).done
+
+
 def test_a_volume_that_is_not_available_is_not_valid() -> None:
     job = restored(FAMILY, POINT, a_target(availabilityZones=ZONES), MISSING)
     volume = {"State": "error", "Size": 8, "Encrypted": True}

@@ -250,6 +250,23 @@ def test_of_a_cluster_kept_ready_only_the_storage_is_deleted(clients: Clients) -
     assert clients("ec2").describe_volumes()["Volumes"] == clients("s3").list_buckets()["Buckets"] == []
 
 
+def test_a_volume_that_a_pod_uses_is_valid_and_keeps_nothing_else_from_being_deleted(clients: Clients) -> None:
+    make_cluster(clients, "spare")
+    job = replace(restored(FAMILY, COMPOSITE, a_target(clusterName="spare", **ZONES), "cluster"), job_id="job-1")
+    FAMILY.prepare(clients, COMPOSITE, job.target, job.metadata)
+    ec2, volume = clients("ec2"), a_volume(clients)
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    node = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    ec2.attach_volume(VolumeId=volume.split("/")[1], InstanceId=node, Device="/dev/sdf")
+    bucket = clients("s3").list_buckets()["Buckets"][0]["Name"]
+    jobs = Jobs(clients, child(DISK, "COMPLETED", volume), child(FILES, "COMPLETED", f"arn:aws:s3:::{bucket}"))
+    assert "volume" not in FAMILY.validate(jobs, job).how  # of what is wrong: the bucket is empty
+    deletions = [FAMILY.delete(jobs, job) for _ in range(3)]
+    assert not any(deletion.done for deletion in deletions)
+    assert (deletions[-1].again_in_seconds, "is in use" in deletions[-1].doing) == (0, True)
+    assert clients("s3").list_buckets()["Buckets"] == []
+
+
 @pytest.mark.parametrize("jobs", [(), (child(FILES, "FAILED"),)])
 def test_a_bucket_that_was_made_for_a_job_that_named_nothing_is_deleted(clients: Clients, jobs: Any) -> None:
     make_cluster(clients, "spare")

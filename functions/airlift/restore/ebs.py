@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 AGAIN_IN_SECONDS = 10
+READY = ("available", "in-use")
 
 
 class Ebs(Family):
@@ -75,7 +76,10 @@ class Ebs(Family):
         return Finishing(True)
 
     def validate(self, clients: Clients, restored: Restored) -> Validation:
-        """State, encryption and size; the blocks themselves can only be read by attaching the volume."""
+        """State, encryption and size; the blocks themselves can only be read by attaching the volume.
+
+        One of an EKS cluster may be in use already: AWS Backup mounts it again (restoring-eks.html).
+        """
         client, volume_id = clients("ec2"), resource_id(restored.created_resource_arn)
         try:
             volume = client.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
@@ -87,8 +91,8 @@ class Ebs(Family):
         state, size, encrypted = volume["State"], volume["Size"], volume["Encrypted"]
         encryption = "encrypted" if encrypted else "not encrypted, as the plan wants"
         return verdict(
-            f"volume {volume_id} available, {encryption}, {size} GiB; its blocks were not read",
-            (state == "available", f"volume {volume_id} is {state}, not available"),
+            f"volume {volume_id} {state}, {encryption}, {size} GiB; its blocks were not read",
+            (state in READY, f"volume {volume_id} is {state}, not available"),
             (
                 encrypted or restored.metadata.get("encrypted") != "true",
                 f"volume {volume_id} is not encrypted",
@@ -101,7 +105,7 @@ class Ebs(Family):
         return {"volumeId": resource_id(restored.created_resource_arn)}
 
     def delete(self, clients: Clients, restored: Restored) -> Finishing:
-        """The volume, which nobody must have attached (API_DeleteVolume.html)."""
+        """The volume, which nobody must have attached (API_DeleteVolume.html); that is not waited for."""
         if not restored.created_resource_arn:
             return Finishing(True)
         client, volume_id = clients("ec2"), resource_id(restored.created_resource_arn)
@@ -113,4 +117,6 @@ class Ebs(Family):
             if error.response["Error"]["Code"] != "InvalidVolume.NotFound":
                 raise
             return Finishing(True)
+        if state == "in-use":
+            return Finishing(False, doing=f"volume {volume_id} is in use; delete the pod that uses it, or detach it")
         return Finishing(False, AGAIN_IN_SECONDS, f"volume {volume_id} is {state}")

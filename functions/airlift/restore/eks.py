@@ -194,11 +194,10 @@ class Eks(Family):
             if deleting:
                 return Finishing(False, AGAIN_IN_SECONDS, deleting)
         jobs = children(clients, restored)
-        for family, child in (*made_by(jobs, restored), *prepared(jobs, restored)):
-            finishing = family.delete(clients, child)
-            if not finishing.done:
-                return finishing
-        return Finishing(True, doing=left)
+        inside = (*made_by(jobs, restored), *prepared(jobs, restored))
+        storage = [finishing for family, child in inside if not (finishing := family.delete(clients, child)).done]
+        # What is waited for comes before what only people can end, such as a volume that a pod uses.
+        return max(storage, key=lambda finishing: finishing.again_in_seconds, default=Finishing(True, doing=left))
 
 
 def _check_ready(name: str, cluster: Mapping[str, Any] | None) -> None:
