@@ -33,6 +33,7 @@ def sample(name: str) -> dict[str, Any]:
 FINDING, SEQUENCE, STEALTH, ALARM = (
     sample(name) for name in ("guardduty-finding", "guardduty-attack-sequence", "guardduty-stealth", "cloudwatch-alarm")
 )
+OCSF = sample("securityhub-v2")
 
 
 def with_(event: dict[str, Any], path: str, value: object) -> dict[str, Any]:
@@ -140,6 +141,8 @@ def test_malformed_severity(severity: object) -> None:
         (FINDING, "detail/service/archived", True, "archived"),
         (FINDING, "detail/service/additionalInfo", {"sample": True}, "sample"),
         (FINDING, "detail/service/additionalInfo", {"value": '{"sample":true}', "type": "default"}, "sample"),
+        (FINDING, "detail/title", "[SAMPLE] An anomalous API was invoked.", "sample"),
+        (OCSF, "detail/findings/0/finding_info/title", "[SAMPLE] An anomalous API was invoked.", "sample"),
         (ALARM, "detail/state/value", "OK", "state OK"),
         (ALARM, "detail/state/value", "INSUFFICIENT_DATA", "INSUFFICIENT_DATA"),
         (ALARM, "detail/state/actionsSuppressedBy", "Alarm", "suppressed"),
@@ -194,17 +197,34 @@ def test_finding_is_taken_by_severity_or_by_type(event: dict[str, Any]) -> None:
     [
         ("ProductArn", "arn:aws:securityhub:ap-northeast-1:111122223333:product/111122223333/default", NotBelieved),
         ("ProductArn", "arn:aws:securityhub:ap-northeast-1:111122223333:product/aws/guardduty", InvalidInput),
+        ("ProductArn", "arn:aws:securityhub:ap-northeast-1:111122223333:productv2/aws/guardduty", InvalidInput),
         ("Id", f"arn:aws:guardduty:ap-northeast-1:123456789012:detector/d4/finding/{'b' * 32}", InvalidInput),
         ("Id", "b7c1d3e5f7a9b1c3d5e7f9a1b3c5d7e9", InvalidInput),
         ("AwsAccountId", "123456789012", InvalidInput),
         ("Severity", {"Label": "MEDIUM"}, TriggerNotAllowed),
         ("Sample", True, TriggerNotAllowed),
+        ("Title", "[SAMPLE] An anomalous API was invoked.", TriggerNotAllowed),
     ],
 )
 def test_security_hub_finding_that_starts_nothing(path: str, value: object, error: type[AirliftError]) -> None:
     event = with_(OTHERS[0], f"detail/findings/0/{path}", value)
     with pytest.raises(error):
         decide(read_event(event), PLAN)
+
+
+@pytest.mark.parametrize("product", ["product", "productv2"])
+def test_a_product_is_the_same_however_security_hub_calls_it(product: str) -> None:
+    uid = f"arn:aws:securityhub:ap-northeast-1::{product}/aws/guardduty"
+    read = read_event(with_(OCSF, "detail/findings/0/metadata/product/uid", uid))
+    assert read == read_event(OCSF)
+    assert read.trigger_id == FINDING["detail"]["id"]
+    assert decide(read, PLAN).allow == "request"
+
+
+def test_a_finding_that_its_administrator_gathered_keeps_guarddutys_id() -> None:
+    uid = OCSF["detail"]["findings"][0]["finding_info"]["uid"].replace("111122223333", OCSF["account"])
+    read = read_event(with_(OCSF, "detail/findings/0/finding_info/uid", uid))
+    assert (read.account, read.trigger_id) == ("111122223333", FINDING["detail"]["id"])
 
 
 def test_custom_action_sends_findings_of_one_account() -> None:

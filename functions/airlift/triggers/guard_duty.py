@@ -13,7 +13,7 @@ def guard_duty(event: Event) -> Incident:
     service = "detail.service"
     if at(event, f"{service}.archived") is True:
         raise archived()
-    if is_sample(at(event, f"{service}.additionalInfo")):
+    if is_sample(at(event, f"{service}.additionalInfo")) or is_titled_sample(at(event, "detail.title")):
         raise sample()
     # An attack sequence is found late, its signals say when it began (inferred: eventFirstSeen may be later).
     signals = at(event, f"{service}.detection.sequence.signals")
@@ -55,6 +55,11 @@ def is_sample(info: object) -> bool:
         return isinstance(value, str) and at(json.loads(value), "sample") is True
     except (ValueError, RecursionError):
         return False
+
+
+def is_titled_sample(title: object) -> bool:
+    """Sample findings are marked with the prefix [SAMPLE] (guardduty_findings.html)."""
+    return isinstance(title, str) and title.startswith("[SAMPLE]")
 
 
 def _severity(event: Event) -> float | None:

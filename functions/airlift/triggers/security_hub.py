@@ -27,13 +27,13 @@ from airlift.incident import (
     shown,
     text_at,
 )
-from airlift.triggers.guard_duty import archived, sample
+from airlift.triggers.guard_duty import archived, is_titled_sample, sample
 
 _PRODUCT = FieldForm(
     # AWS's own products are of no account; those of partners and of an account itself are never called aws/….
     re.compile(
-        r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product/aws/))"
-        r":product/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"
+        r"arn:aws[a-z-]*:securityhub:[a-z0-9-]+:(?:|[0-9]{12}(?!:product(?:v2)?/aws/))"
+        r":product(?:v2)?/[A-Za-z0-9_.-]+/[A-Za-z0-9_. -]+"
     ),
     "the ARN of a product",
 )
@@ -91,7 +91,7 @@ def _readable(event: Event, findings: Iterable[Mapping[str, Any]]) -> Iterator[I
 def _asff(event: Event, finding: Mapping[str, Any]) -> Incident:
     if at(finding, "RecordState") == "ARCHIVED" or at(finding, "Workflow.Status") in ("SUPPRESSED", "RESOLVED"):
         raise archived()
-    if at(finding, "Sample") is True:
+    if at(finding, "Sample") is True or is_titled_sample(at(finding, "Title")):
         raise sample()
     where = "detail.findings[0]."
     product = required(finding, "ProductArn", _PRODUCT, where)
@@ -118,6 +118,8 @@ def imported_v2(event: Event) -> Incident:
         raise TriggerNotAllowed("The finding tells of no attack.", "Nothing: only OCSF's class 2004 does.")
     if at(finding, "status_id") in (3, 4, 5):  # suppressed, resolved, archived
         raise archived()
+    if is_titled_sample(at(finding, "finding_info.title")):  # OCSF has no other mark of a sample
+        raise sample()
     where = "detail.findings[0]."
     severity = at(finding, "severity_id")
     return _incident(
@@ -153,11 +155,14 @@ def _incident(
     signs: list[tuple[str, object]],
 ) -> Incident:
     first_sign, first_sign_from = earliest(event, signs)
+    # In OCSF a product is called productv2/aws/guardduty; it is the same one, and so are its findings.
+    product = product.replace(":productv2/", ":product/", 1)
+    sender = required(event, "account", ACCOUNT)
     return Incident(
         kind="securityHub",
-        trigger_id=_trigger_id(product, account, finding_id),
+        trigger_id=_trigger_id(product, account, sender, finding_id),
         account=account,
-        sender=required(event, "account", ACCOUNT),
+        sender=sender,
         region=required(event, "region", REGION),
         first_sign=first_sign,
         first_sign_from=first_sign_from,
@@ -168,15 +173,19 @@ def _incident(
     )
 
 
-def _trigger_id(product: str, account: str, finding_id: object) -> str:
-    """GuardDuty's own id for its findings. An ARN that names another account than the finding is a forged one."""
+def _trigger_id(product: str, account: str, sender: str, finding_id: object) -> str:
+    """GuardDuty's own id for its findings.
+
+    An ARN that names neither the finding's account nor the sender is a forged one: whether it names the member or the
+    administrator, who gathers the findings, is inferred.
+    """
     if not isinstance(finding_id, str) or not finding_id:
         raise InvalidInput("The finding has no id.", "Send it with an id.")
     if product_of(product) != _GUARD_DUTY:
         # Of no known form and of any length: told apart by its hash.
         return f"securityhub-{hashlib.sha256(f'{product} {finding_id}'.encode()).hexdigest()[:32]}"
     found = _FINDING.fullmatch(finding_id)
-    if not found or found[1] != account:
+    if not found or found[1] not in (account, sender):
         raise InvalidInput(
             f"{shown(finding_id)} is not the ARN of a GuardDuty finding of account {account}.", "Nothing: it is forged."
         )
