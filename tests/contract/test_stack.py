@@ -71,6 +71,14 @@ def test_what_comes_by_itself_and_fails_lies_in_a_queue_that_has_an_alarm() -> N
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue.rpartition(":")[2]}]
 
 
+def test_a_vault_whose_execution_is_not_started_for_a_throttle_is_tried_again() -> None:
+    """By the names that Step Functions gives its own errors (connect-stepfunctions.html); else the vault is lost."""
+    machine = json.loads((ROOT / "statemachine/recovery.asl.json").read_text())
+    task = machine["States"]["RecoverVaults"]["ItemProcessor"]["States"]["RecoverVault"]
+    names = {name for retry in task["Retry"] for name in retry["ErrorEquals"]}
+    assert {"StepFunctions.ExecutionLimitExceeded", "StepFunctions.AWSStepFunctionsException"} <= names
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_task_has_a_time_out_is_tried_again_when_throttled_and_fails_to_a_named_end(machine: str) -> None:
     definition = json.loads((ROOT / f"statemachine/{machine}.asl.json").read_text(encoding="utf-8"))
