@@ -25,6 +25,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "After a rejection, expiry or",
         "A FAILED vault whose session was",
         "Our own vault of an earlier request,",
+        "A vault that is asked for has its tags",
         "An approver who has not accepted",
     ),
     "It shows in the deployed stack: in a drill, in its logs and traces, or in `airlift ready`.": (
@@ -89,6 +90,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "The burst that rates allow is one",
         "A restore beyond a quota (Timestream",
         "At 25,000 history events an execution",
+        "A StartExecution of a nested execution",
     ),
     "It needs an event of that service: look at the first one, or have a sample sent.": (
         'Whether "Backup Vault State Change"',

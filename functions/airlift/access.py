@@ -7,6 +7,7 @@ own in docs/real-aws-checklist.md. What can't be read is unknown, never a reject
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,6 +178,12 @@ def vault_name(recovery_id: str, source_vault_arn: str, request: int) -> str:
     """Name of the restore-access vault: derived, so that a repeated request is the same one (2 to 50 characters)."""
     mark = hashlib.sha256(source_vault_arn.encode()).hexdigest()[:6]
     return f"{recovery_id}-{mark}-{request}"
+
+
+def named_recovery(vault: str) -> str:
+    """The recovery in a name that `vault_name` gave; empty for any other name."""
+    found = re.fullmatch(r"((?:r|drill)-[0-9]{8}-[0-9]{12}-[0-9a-f]{4})-[0-9a-f]{6}-[0-9]+", vault)
+    return found[1] if found else ""
 
 
 def creator_request_id(recovery_id: str, source_vault_arn: str, request: int) -> str:

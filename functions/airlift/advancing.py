@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airlift.access import read_access
+from airlift.access_vaults import describe
 from airlift.approving import next_request
 from airlift.arns import Arn
 from airlift.collecting import collect, finish
@@ -24,7 +25,6 @@ from airlift.pacing import STARTS_PER_SECOND, Throttled, back_off, begin_at, eve
 from airlift.recovery import EVERY_WAVE, cut_off
 from airlift.reopening import reopen_wanted_again
 from airlift.replanning import follow_new_plan
-from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.starting import start, target_of
 from airlift.telemetry import count, tell_turn

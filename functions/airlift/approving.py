@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airlift.access import Access, ending, read_access, seconds_to_wait
+from airlift.access_vaults import describe
 from airlift.announcements import AccessApproved
 from airlift.announcing import announce
 from airlift.aws import MPA_REGION, client
 from airlift.endings import ACCESS_OPEN
 from airlift.ledger import Change, Put, Record, keyed, merge, vote_key
-from airlift.requesting import describe
 from airlift.runtime import logger
 from airlift.telemetry import tell_votes
 from airlift.timeline import entry

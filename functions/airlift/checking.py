@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airlift.access_vaults import all_access_vaults
 from airlift.arns import Arn
 from airlift.aws import MPA_REGION, client
-from airlift.requesting import all_access_vaults
 from airlift.restore import FAMILIES
 from airlift.runtime import setting
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from airlift.access_vaults import describe
 from airlift.announcements import RecoveryEnded
 from airlift.announcing import announce
 from airlift.approving import next_request
@@ -34,7 +35,6 @@ from airlift.recovery import is_drill
 from airlift.remembering import remembered, write_history
 from airlift.report import message
 from airlift.reporting import page_at, write
-from airlift.requesting import describe
 from airlift.runtime import NO_ANSWER, account_of, logger
 from airlift.telemetry import tell_end
 from airlift.timeline import entry

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airlift.access_vaults import all_access_vaults
 from airlift.arns import Arn
 from airlift.card import Deployed, card
 from airlift.checking import ACCOUNT, SEVERITIES, Result
@@ -19,7 +20,6 @@ from airlift.pages import render
 from airlift.plan_store import newest_plan
 from airlift.readiness import check
 from airlift.remembering import tell_drills
-from airlift.requesting import all_access_vaults
 from airlift.runtime import logger, metrics, setting
 from airlift.selection import Selection
 from airlift.values import now, stamp

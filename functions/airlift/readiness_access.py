@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airlift.access_vaults import recovery_of
 from airlift.arns import Arn
 from airlift.aws import client
 from airlift.checking import ACCOUNT, Result, reason_of
@@ -16,7 +17,6 @@ from airlift.errors import (
     RequesterLacksPermission,
     VaultNotAirGapped,
 )
-from airlift.requesting import recovery_of
 from airlift.runtime import setting
 from airlift.values import now
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airlift.access import comment, creator_request_id, vault_name
+from airlift.access_vaults import describe, recovery_of, restore_access_vaults
 from airlift.arns import Arn
 from airlift.aws import MPA_REGION, client
 from airlift.errors import (
@@ -26,7 +27,6 @@ from airlift.timeline import entry
 from airlift.values import now, parse_time, safe_text, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from airlift.vaults import VaultWork
@@ -68,19 +68,6 @@ def request_access(work: VaultWork) -> dict[str, Any]:
     return {"next": "wait", "waitSeconds": 0 if found.get("VaultState") == "AVAILABLE" else 5}
 
 
-def describe(name: str) -> dict[str, Any] | None:
-    """DescribeBackupVault of a vault in this account; None if there is none."""
-    backup = client("backup")
-    try:
-        answer: dict[str, Any] = backup.describe_backup_vault(BackupVaultName=name)
-    except ClientError as error:
-        # For a vault that does not exist AWS Backup answers either (inferred for restore-access vaults).
-        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "AccessDeniedException"):
-            return None
-        raise
-    return answer
-
-
 def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
     """The restore-access vault that may serve this recovery; a FAILED one is removed, since it blocks a request."""
     own_vault = describe(_name(work))
@@ -92,7 +79,7 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
         # Our own vault of an earlier request whose session has ended is on its way to FAILED (inferred).
         ended = own and vault["VaultState"] == "CREATING" and name in _earlier_names(work)
         if vault["VaultState"] == "FAILED" or ended:
-            _remove_failed(name)
+            _remove_failed(vault)
             work.save(removedAt=stamp(now()))
             continue
         if own:
@@ -138,13 +125,15 @@ def _who_says(vault: dict[str, Any]) -> str:
 def _withdraw_drills(work: VaultWork, vault: dict[str, Any]) -> None:
     """Cancels a drill's request that people may still vote on; raises `Unavailable` until it has ended.
 
-    That the requester may cancel is inferred, as in `airlift.closing`.
+    That the requester may cancel is inferred, as in `airlift.closing`; so is that the session may be told late, and
+    what a second cancellation is answered while the vault is not FAILED yet.
     """
-    name = vault["BackupVaultName"]
+    name, session = vault["BackupVaultName"], vault.get("MpaSessionArn")
     try:
-        client("mpa", MPA_REGION).cancel_session(SessionArn=vault["MpaSessionArn"])
+        if session is not None:
+            client("mpa", MPA_REGION).cancel_session(SessionArn=session)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ConflictException" and not is_transient(error):  # it has just ended
+        if not is_transient(error) and _is_open(str(session)):
             raise VaultAccessHeldByOther(
                 f"The drill's request {name} for {work.vault_arn} is still open and can't be withdrawn: {error}",
                 f"have the approvers reject it, then `airlift resume {work.recovery_id}`.",
@@ -152,31 +141,13 @@ def _withdraw_drills(work: VaultWork, vault: dict[str, Any]) -> None:
     raise Unavailable(f"The drill's request {name} is being withdrawn.", "none; the step is tried again.")
 
 
-def restore_access_vaults(source_arn: str) -> Iterator[dict[str, Any]]:
-    """All restore-access vaults of this source."""
-    return (vault for vault in all_access_vaults() if vault.get("SourceBackupVaultArn") == source_arn)
-
-
-def all_access_vaults() -> Iterator[dict[str, Any]]:
-    """All restore-access vaults of this account and Region, as they are described."""
-    return (vault for _, vault in listed_access_vaults() if vault)
-
-
-def listed_access_vaults() -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Name and description of every restore-access vault that is listed: the list does not name sources.
-
-    One that can't be described (None) may be gone meanwhile, or a permission is missing.
-    """
-    pages = client("backup").get_paginator("list_backup_vaults")
-    for page in pages.paginate(ByVaultType="RESTORE_ACCESS_BACKUP_VAULT"):
-        for listed in page["BackupVaultList"]:
-            yield listed["BackupVaultName"], describe(listed["BackupVaultName"])
-
-
-def recovery_of(vault: dict[str, Any]) -> str:
-    """The recovery whose tag a vault carries now; empty if it has none."""
-    tags = client("backup").list_tags(ResourceArn=vault["BackupVaultArn"]).get("Tags", {})
-    return str(tags.get(RECOVERY_TAG, ""))
+def _is_open(session_arn: str) -> bool:
+    """Whether people may still vote; a session that can't be read counts as open."""
+    try:
+        status = client("mpa", MPA_REGION).get_session(SessionArn=session_arn).get("Status")
+    except ClientError:
+        return True
+    return status in ("CREATING", "PENDING")
 
 
 def _delete(name: str) -> None:
@@ -188,13 +159,19 @@ def _delete(name: str) -> None:
             raise
 
 
-def _remove_failed(name: str) -> None:
-    """DeleteBackupVault is permitted in FAILED and deletes no recovery points (logicallyairgappedvault.html)."""
+def _remove_failed(vault: dict[str, Any]) -> None:
+    """DeleteBackupVault is permitted in FAILED and deletes no recovery points (logicallyairgappedvault.html).
+
+    One whose session has ended may be CREATING for a while yet, and refuse to be deleted (inferred): it is waited for.
+    """
+    name = vault["BackupVaultName"]
     try:
         _delete(name)
     except ClientError as error:
         if is_transient(error):
             raise
+        if vault["VaultState"] != "FAILED":
+            raise Unavailable(f"{name}, whose session has ended, is {vault['VaultState']}: {error}", "none.") from error
         raise FailedVaultNotRemovable(
             f"Restore-access vault {name} has failed, blocks a new request and can't be deleted: {error}",
             f"delete it by hand (aws backup delete-backup-vault --backup-vault-name {name}), then resume.",

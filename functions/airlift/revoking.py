@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airlift.access import vault_name
+from airlift.access_vaults import describe, listed_access_vaults, recovery_of
 from airlift.aws import client
 from airlift.ledger import Ledger, Record, lock_key, vault_key
-from airlift.requesting import describe, listed_access_vaults, recovery_of
 from airlift.runtime import account_of
 
 if TYPE_CHECKING:

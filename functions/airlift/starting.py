@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airlift.access import read_access
+from airlift.access_vaults import describe
 from airlift.arns import Arn
 from airlift.aws import client
 from airlift.errors import MetadataRefused
@@ -16,7 +17,6 @@ from airlift.failures import Cause, cause_of
 from airlift.items import LOST, attempted, candidate_of, change, failed, hold, told
 from airlift.pacing import Throttled
 from airlift.points import moment_of
-from airlift.requesting import describe
 from airlift.restore import family_of, job_resource_type
 from airlift.restore.base import Family, RecoveryPoint, Target
 from airlift.runtime import NO_ANSWER, THROTTLED, is_transient, logger, setting

@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.access import vault_name
+from airlift.access_vaults import recovery_of
 from airlift.errors import AirliftError, FailedVaultNotRemovable, Unavailable, VaultAccessHeldByOther
-from airlift.ledger import recovery_key
+from airlift.ledger import keyed, recovery_key
 from airlift.requesting import request_access
 from airlift.values import stamp
 
-from tests.unit.domain import ACCOUNT, NOW, RECOVERY_ID, SECOND_VAULT, VAULT, Service, ago, refused, stored, texts
+from tests.unit.domain import (
+    ACCOUNT,
+    NOW,
+    RECOVERY_ID,
+    SECOND_VAULT,
+    VAULT,
+    Service,
+    a_recovery,
+    ago,
+    refused,
+    stored,
+    texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +146,85 @@ def test_an_earlier_request_of_ours_whose_session_has_ended_is_not_taken_on(work
     request_access(work(vault=FRESH | {"request": 2}))
     assert backup.asked == [vault_name(RECOVERY_ID, VAULT, 2)]
     assert OURS not in backup.vaults
+
+
+def test_an_earlier_request_that_is_not_failed_yet_is_waited_for(work: Make, services: Services) -> None:
+    """Its session has ended in us-east-1; AWS Backup may learn of it later, and deletes nothing that is CREATING."""
+    backup = Backup(services, (OURS, "CREATING", VAULT, RECOVERY_ID))
+    backup.aws.answers["delete_backup_vault"] = refused("InvalidRequestException", "is being created")
+    with pytest.raises(Unavailable, match="being created"):
+        request_access(work(vault=FRESH | {"request": 2}))
+    assert backup.asked == []
+
+
+DRILL = f"drill-20261124-{ACCOUNT}-cd34"
+DRILLS = vault_name(DRILL, VAULT, 1)
+
+
+def preempting(services: Services, session: str | None, cancelled: Any, status: str = "PENDING") -> Service:
+    """A drill's request that people may vote on, whose tags do not show yet; multi-party approval, as it was asked."""
+    backup = Backup(services, (DRILLS, "CREATING", VAULT, ""))
+    shown = backup.aws.answers["describe_backup_vault"]
+
+    def describe(BackupVaultName: str) -> Any:  # noqa: N803
+        vault = shown(BackupVaultName)
+        return vault | {"MpaSessionArn": session} if session and isinstance(vault, dict) else vault
+
+    backup.aws.answers["describe_backup_vault"] = describe
+    return services.play("mpa", cancel_session=cancelled, get_session={"Status": status})
+
+
+def a_drill() -> dict[str, Any]:
+    return a_recovery(mode="drill", recoveryId=DRILL) | keyed(recovery_key(DRILL))
+
+
+SESSION = "arn:aws:mpa:us-east-1:999900001111:session/team/s-1"
+NOT_ALLOWED = refused("ValidationException", "The session can't be cancelled.")
+
+
+@pytest.mark.parametrize(
+    ("session", "cancelled", "status"),
+    [
+        (SESSION, {}, "PENDING"),
+        (SESSION, refused("ConflictException", "", 409), "CANCELLED"),
+        (SESSION, NOT_ALLOWED, "CANCELLED"),  # by an earlier try of this step; the vault is not FAILED yet
+        (None, {}, "PENDING"),  # AWS does not tell it yet
+    ],
+)
+def test_a_drills_request_is_withdrawn_and_waited_for_by_its_name(
+    work: Make, given: Callable[..., None], services: Services, session: str | None, cancelled: Any, status: str
+) -> None:
+    mpa = preempting(services, session, cancelled, status)
+    given(a_drill())
+    with pytest.raises(Unavailable, match=f"{DRILLS} is being withdrawn"):
+        request_access(work(vault=FRESH))
+    assert mpa.requests("cancel_session") == ([{"SessionArn": session}] if session else [])
+
+
+def test_a_drills_request_that_can_not_be_withdrawn_is_named(
+    work: Make, given: Callable[..., None], services: Services
+) -> None:
+    preempting(services, SESSION, NOT_ALLOWED)
+    given(a_drill())
+    with pytest.raises(VaultAccessHeldByOther, match="can't be withdrawn"):
+        request_access(work(vault=FRESH))
+
+
+@pytest.mark.parametrize(
+    ("state", "tags", "whose"),
+    [
+        ("CREATING", {}, DRILL),
+        ("FAILED", refused("ResourceNotFoundException"), DRILL),
+        ("CREATING", {"Tags": {"airlift:recovery": "r-other"}}, "r-other"),
+        ("AVAILABLE", {"Tags": {}}, ""),
+        ("AVAILABLE", refused("ResourceNotFoundException"), ""),
+    ],
+)
+def test_whose_a_vault_is_tells_its_tag_or_before_it_is_open_its_name(
+    services: Services, state: str, tags: Any, whose: str
+) -> None:
+    services.play("backup", list_tags=tags)
+    assert recovery_of({"BackupVaultArn": "arn", "BackupVaultName": DRILLS, "VaultState": state}) == whose
 
 
 def test_a_failed_vault_that_can_not_be_removed_is_named_with_the_command(work: Make, services: Services) -> None:
