@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airlift.errors import (
@@ -25,6 +26,9 @@ from airlift.values import safe_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+UNSEEN_FOR = timedelta(hours=25)
+"""How long a request is waited for whose vault can't be described: a session lives 24 hours (mpa-concepts.html)."""
 
 State = Literal["pending", "granted", "rejected", "expired", "cancelled", "changed", "notCreated", "gone"]
 

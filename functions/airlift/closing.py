@@ -122,20 +122,29 @@ def _withdraw(ledger: Ledger, recovery_id: str, by: str, holder: Holder | None, 
     if described.get("VaultState") == "FAILED":
         # It has ended, or an earlier try of this step has cancelled it: a resume makes a request of its own.
         ledger.write(Update(vault_key(recovery_id, arn), next_request(vault)), holder=holder)
-    if described.get("VaultState") != "CREATING" or session is None:
+    if described.get("VaultState") != "CREATING" and (described or "unseen" not in vault):
         return ""
     text = "The pending request was withdrawn."
-    try:
-        client("mpa", MPA_REGION).cancel_session(SessionArn=session)
-    except (ClientError, *NO_ANSWER) as error:
+    if refused := _refused(session):
         withdrawn = {}
-        text = f"The pending request could not be withdrawn ({safe_text(str(error), 200)}); tell the approvers so."
+        text = f"The pending request could not be withdrawn ({refused}); tell the approvers so."
     ledger.write(
         Update(vault_key(recovery_id, arn), {"withdrawalBy": by} | withdrawn),
         entry(recovery_id, now(), "withdrawn", text, vault=arn),
         holder=holder,
     )
     return f"{arn}: {text}"
+
+
+def _refused(session: str | None) -> str:
+    """Why the session can't be cancelled; empty if it is."""
+    if session is None:
+        return "AWS Backup does not tell its session"
+    try:
+        client("mpa", MPA_REGION).cancel_session(SessionArn=session)
+    except (ClientError, *NO_ANSWER) as error:
+        return safe_text(str(error), 200)
+    return ""
 
 
 def _close(

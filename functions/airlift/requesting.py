@@ -46,6 +46,7 @@ def request_access(work: VaultWork) -> dict[str, Any]:
     found = _existing_vault(work) or _create(work)
     at = now()
     name = found["BackupVaultName"]
+    unseen = ", which AWS Backup does not show yet" if "unseen" in found else ""
     if work.vault.get("restoreAccessBackupVaultName") == name:
         if "grantedAt" not in work.vault:
             work.save(state="REQUESTED", waitingFor="approval")
@@ -60,8 +61,9 @@ def request_access(work: VaultWork) -> dict[str, Any]:
                 sessionArn=None,
                 grantedAt=None,
                 sessionStatus=None,
+                unseen=found.get("unseen"),
             ),
-            entry(work.recovery_id, at, "request", f"Access requested as {name}", vault=work.vault_arn),
+            entry(work.recovery_id, at, "request", f"Access requested as {name}{unseen}", vault=work.vault_arn),
             work.notice("request", "access requested", _asked(work, name, at), _VOTE),
             holder=work.holder,
         )
@@ -204,21 +206,24 @@ def _create(work: VaultWork) -> dict[str, Any]:
     request = work.vault.get("request", 1)
     name = _name(work)
     recovery = work.recovery
+    arn = None
     try:
-        client("backup").create_restore_access_backup_vault(
+        answer = client("backup").create_restore_access_backup_vault(
             SourceBackupVaultArn=work.vault_arn,
             BackupVaultName=name,
             BackupVaultTags={RECOVERY_TAG: work.recovery_id},
             CreatorRequestId=creator_request_id(work.recovery_id, work.vault_arn, request),
             RequesterComment=comment(work.recovery_id, recovery["account"], recovery["mode"], recovery["reason"]),
         )
+        arn = answer.get("RestoreAccessBackupVaultArn") if answer.get("VaultState") != "FAILED" else None
     except ClientError as error:
         _raise_refusal(error, work, name)
     created = describe(name)
-    if created is None:
+    if created is None and arn is None:
         raise Unavailable(f"{name} was requested but can't be read yet.", "none; the step is tried again.")
     logger.info("Access requested", extra={"vault": name})
-    return created
+    # That a vault can be described before the approvers have decided is inferred; the answer is enough to wait for it.
+    return created or {"BackupVaultName": name, "BackupVaultArn": arn, "unseen": True}
 
 
 def _raise_refusal(error: ClientError, work: VaultWork, name: str) -> None:

@@ -145,6 +145,19 @@ def test_a_vault_that_is_not_shown_once_is_looked_at_again(work: Make, services:
     assert check_approval(w)["next"] == "select"
 
 
+def test_a_vault_that_has_never_shown_is_waited_for_as_long_as_a_session_lives(work: Make, services: Services) -> None:
+    stands(services, None, {})
+    w = work(vault=ASKED | {"unseen": True, "requestedAt": stamp(ago(hours=24, minutes=30))})
+    assert check_approval(w) == {"next": "wait", "waitSeconds": 300}
+    stands(services, "CREATING", a_session("PENDING"))
+    check_approval(w)
+    assert "unseen" not in stored(w, w.vault)
+    stands(services, None, {})
+    late = work(vault=ASKED | {"unseen": True, "requestedAt": stamp(ago(hours=25))})
+    assert check_approval(late)["next"] == "request"
+    assert "unseen" not in stored(late, late.vault)
+
+
 @pytest.mark.parametrize(
     ("request_number", "allowed", "anew"), [(1, 1, True), (2, 1, False), (1, 0, False), (2, 2, True)]
 )

@@ -298,6 +298,17 @@ def test_a_request_that_can_not_be_read_yet_is_tried_again(work: Make, services:
         request_access(work(vault=FRESH))
 
 
+def test_a_request_whose_vault_does_not_show_before_the_vote_is_waited_for(work: Make, services: Services) -> None:
+    arn = f"arn:aws:backup:ap-northeast-1:444455556666:backup-vault:{OURS}"
+    answer = {"RestoreAccessBackupVaultArn": arn, "VaultState": "CREATING"}
+    Backup(services).aws.answers["create_restore_access_backup_vault"] = answer
+    w = work(vault=FRESH)
+    assert request_access(w) == {"next": "wait", "waitSeconds": 5}
+    vault = stored(w, w.vault)
+    assert (vault["state"], vault["restoreAccessBackupVaultArn"], vault["unseen"]) == ("REQUESTED", arn, True)
+    assert texts(w.ledger, "request") == [f"Access requested as {OURS}, which AWS Backup does not show yet"]
+
+
 def told(w: VaultWork) -> list[dict[str, Any]]:
     return list(w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#"))
 

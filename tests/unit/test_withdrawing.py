@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.closing import close_by_status
 from airlift.ledger import Ledger, execution_key, keyed, lock_key, recovery_key, vault_key
+from airlift.revoking import close_access
 from airlift.values import stamp
 from botocore.exceptions import ConnectTimeoutError
 
@@ -112,6 +113,33 @@ def test_only_what_people_may_still_vote_on_is_withdrawn(
 ) -> None:
     assert stop(described=described, **vault).asked == []
     assert texts(ledger, "withdrawn") == []
+
+
+@pytest.mark.parametrize(
+    ("described", "vault"),
+    [
+        ({"VaultState": "CREATING"}, {"sessionArn": None}),
+        (refused("ResourceNotFoundException"), {"sessionArn": None, "unseen": True}),
+    ],
+)
+def test_people_are_told_of_a_request_whose_session_nobody_knows(
+    ledger: Ledger, stop: Callable[..., Service], people: Service, described: Any, vault: dict[str, Any]
+) -> None:
+    assert stop(described=described, **vault).asked == []
+    [text] = texts(ledger, "withdrawn")
+    assert text.endswith("(AWS Backup does not tell its session); tell the approvers so.")
+    assert text in published(people)[0]["Message"]
+
+
+@pytest.mark.parametrize(("asked", "left"), [(ago(hours=24), ["its request is still pending"]), (ago(hours=25), [])])
+def test_access_counts_as_closed_only_when_nobody_can_vote_any_more(
+    ledger: Ledger, services: Services, asked: Any, left: list[str]
+) -> None:
+    services.play(
+        "backup", list_backup_vaults={"BackupVaultList": []}, describe_backup_vault=refused("ResourceNotFoundException")
+    )
+    vault = a_vault(**(PENDING | {"unseen": True, "requestedAt": stamp(asked)}))
+    assert [why for _, why in close_access(ledger, RECOVERY_ID, vault)] == left
 
 
 def test_a_request_that_has_ended_unseen_is_not_said_to_be_withdrawn(
