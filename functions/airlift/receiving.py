@@ -122,16 +122,34 @@ def _receive_event(ledger: Ledger, execution_arn: str, event: Mapping[str, Any])
             return _tell_of_case(ledger, incident, plan, unknown)
     decision = decide(incident, plan.plan)
     seen = ledger.get(trigger_key(decision.account, incident.trigger_id))
+    want = wanted_by(incident, decision, execution_arn, seen)
     if seen and _RANK[seen.get("allowed", "request")] >= _RANK[decision.allow]:
         deliver_or_retry(ledger, lock_key(decision.account)[0])
-        return _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
-    want = wanted_by(incident, decision, execution_arn, seen)
+        ignored = _outcome("ignored", f"This trigger was seen before, at {seen['seenAt']}.", seen.get("recoveryId", ""))
+        return _corrected(ledger, execution_arn, want, seen) or ignored
     match decision.allow:
         case "request":
             return _open(ledger, execution_arn, want, plan)
         case "check":
             return ask(ledger, execution_arn, want, plan)
     return tell(ledger, want, plan, "the plan lets this trigger tell people only")
+
+
+def _corrected(ledger: Ledger, execution_arn: str, wanted: Wanted, seen: Record) -> Outcome | None:
+    """What an update of a trigger does that tells an earlier first sign, such as a case that gets its start date.
+
+    It moves that of the recovery which the trigger belongs to, if it runs; without one it is remembered.
+    """
+    known = seen.get("firstSign")
+    if wanted.first_sign is None or (known is not None and known <= wanted.first_sign):
+        return None
+    if "recoveryId" not in seen:
+        ledger.write(memory(wanted, now()))
+        return None
+    lock = running_holder(ledger, wanted.account, execution_arn)
+    if lock is None or lock["recoveryId"] != seen["recoveryId"]:
+        return None
+    return _join(ledger, lock["recoveryId"], wanted)
 
 
 def _tell_of_case(ledger: Ledger, incident: Incident, plan: PlanVersion, why: str) -> Outcome:

@@ -44,6 +44,7 @@ SAMPLES = Path(__file__).parents[2] / "events"
 FINDING: dict[str, Any] = json.loads((SAMPLES / "guardduty-finding.json").read_text())
 FIRST_SEEN = stamp(ago(hours=3))
 START = {"account": ACCOUNT, "reason": "keys stolen"}
+THIRD_EXECUTION = EXECUTION.replace(":first", ":third")
 
 
 def a_finding(**detail: Any) -> dict[str, Any]:
@@ -121,6 +122,48 @@ def test_a_finding_that_comes_again_is_ignored(receives: Receive) -> None:
     first = receives(a_finding())
     again = receives(a_finding(), SECOND_EXECUTION)
     assert (again["outcome"], again["recoveryId"]) == ("ignored", first["recoveryId"])
+
+
+EARLIER, LATER = stamp(ago(hours=5)), stamp(ago(hours=2))
+
+
+def an_update(first_seen: str | None) -> dict[str, Any]:
+    return a_finding(service=FINDING["detail"]["service"] | {"eventFirstSeen": first_seen})
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "outcome", "counts"),
+    [
+        (FIRST_SEEN, EARLIER, "joined", EARLIER),
+        (None, FIRST_SEEN, "joined", FIRST_SEEN),
+        (FIRST_SEEN, LATER, "ignored", FIRST_SEEN),
+        (FIRST_SEEN, None, "ignored", FIRST_SEEN),
+    ],
+)
+def test_an_update_moves_the_first_sign_of_the_recovery_that_its_trigger_started(
+    ledger: Ledger, receives: Receive, first: str | None, then: str | None, outcome: str, counts: str
+) -> None:
+    begun = receives(an_update(first))["recoveryId"]
+    answer = receives(an_update(then), SECOND_EXECUTION)
+    assert (answer["outcome"], answer["recoveryId"]) == (outcome, begun)
+    assert first_sign(recovery(ledger, begun)) == counts
+    assert receives(an_update(then), THIRD_EXECUTION)["outcome"] == "ignored"
+
+
+def test_an_update_starts_nothing_when_its_recovery_has_ended(
+    given: Callable[..., None], ledger: Ledger, receives: Receive
+) -> None:
+    receives(an_update(FIRST_SEEN))
+    given(a_lock(THIRD_EXECUTION), a_recovery())
+    assert receives(an_update(EARLIER), SECOND_EXECUTION)["outcome"] == "ignored"
+    assert texts(ledger, "joined") == []
+
+
+def test_an_update_of_what_only_told_is_remembered_for_whoever_starts(ledger: Ledger, receives: Receive) -> None:
+    telling = {"triggers": {"guardDuty": {"allow": "notify"}}}
+    receives(an_update(FIRST_SEEN), **telling)
+    assert receives(an_update(EARLIER), SECOND_EXECUTION, **telling)["outcome"] == "ignored"
+    assert recovery(ledger, receives(START, THIRD_EXECUTION)["recoveryId"])["firstSign"] == EARLIER
 
 
 @pytest.mark.parametrize(
