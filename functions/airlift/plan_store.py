@@ -48,19 +48,33 @@ def newest_plan() -> PlanVersion:
         logger.warning("AppConfig gives no usable plan; the last copy serves", extra={"reason": str(error)})
         return _last_copy(error)
     set_level(plan.log_level)
-    key = f"plans/{version}.json"
+    key = _key(version)
     _keep(key, document)
     return PlanVersion(plan, version, key)
 
 
 @lru_cache(maxsize=8)
 def plan_at(key: str) -> Plan:
-    """The plan version that an execution recorded."""
-    return _read_plan(_read("EVIDENCE_BUCKET", key))
+    """The plan version that an execution recorded.
+
+    Raises `PlanInvalid` if another document lies under its digest: whoever may write there is not who deploys plans.
+    """
+    document = _read("EVIDENCE_BUCKET", key)
+    if key != _key(_version(document)):
+        raise PlanInvalid(
+            f"The evidence bucket's {key} is not the plan that was kept there: somebody wrote another one.",
+            "find out who did (docs/runbook.md, Tampering) and put the first of its versions back, or end the recovery "
+            "and resume it: that takes the plan in force.",
+        )
+    return _read_plan(document)
 
 
 def _version(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()[:12]
+
+
+def _key(version: str) -> str:
+    return f"plans/{version}.json"
 
 
 def _from_app_config() -> bytes:
@@ -102,7 +116,7 @@ def _last_copy(reason: Exception) -> PlanVersion:
         ) from error
     version = _version(document)
     warning = f"AppConfig could not be read; the last copy of the plan serves ({version})."
-    return PlanVersion(_read_plan(document), version, f"plans/{version}.json", warning)
+    return PlanVersion(_read_plan(document), version, _key(version), warning)
 
 
 def _read(bucket: str, key: str) -> bytes:

@@ -112,10 +112,9 @@ def work(ledger: Ledger, given: Callable[..., None]) -> Callable[..., VaultWork]
     """Makes the work on a vault whose recovery runs: the items given, recovery, vault and plan with what is changed."""
 
     def make(*items: Record, recovery: Any = (), vault: Any = (), **plan: Any) -> VaultWork:
-        document = json.dumps(domain.plan_document(**plan)).encode()
-        aws.client("s3").put_object(Bucket=domain.BUCKET, Key="plans/0123456789ab.json", Body=document)
-        plan_at.cache_clear()
-        given(domain.a_lock(), domain.a_recovery(**dict(recovery)), domain.a_vault(**dict(vault)), *items)
+        key = domain.kept_plan(json.dumps(domain.plan_document(**plan)))
+        running = domain.a_recovery(**({"planKey": key} | dict(recovery)))
+        given(domain.a_lock(), running, domain.a_vault(**dict(vault)), *items)
         return VaultWork(dict(domain.EVENT))
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -11,6 +12,7 @@ import boto3
 from airlift import aws
 from airlift.ledger import Record, item_key, keyed, lock_key, recovery_key, vault_key
 from airlift.plan import Plan
+from airlift.plan_store import plan_at
 from airlift.values import stamp
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
@@ -50,6 +52,14 @@ def plan_document(**fields: Any) -> dict[str, Any]:
 def a_plan(**fields: Any) -> Plan:
     """That plan, read."""
     return Plan.from_document(plan_document(**fields))
+
+
+def kept_plan(text: str) -> str:
+    """Keeps a plan's document in the evidence bucket, as it is kept when it is read, and gives its key."""
+    key = f"plans/{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    plan_at.cache_clear()
+    return key
 
 
 def table_arn(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import aws
-from airlift.errors import AirliftError, PlanUnreadable, Unavailable
+from airlift.errors import AirliftError, PlanInvalid, PlanUnreadable, Unavailable
 from airlift.plan_store import newest_plan, plan_at
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
@@ -61,6 +61,18 @@ def test_a_copy_that_is_there_is_not_written_again(services: Services) -> None:
     newest_plan()
     for bucket in (BUCKET, WORKING_BUCKET):
         assert len(aws.client("s3").list_object_versions(Bucket=bucket)["Versions"]) == 1
+
+
+def test_what_somebody_else_wrote_in_the_place_of_a_plan_is_not_obeyed_and_the_next_reading_mends_it(
+    services: Services,
+) -> None:
+    deployed(services, DOCUMENT)
+    key = newest_plan().key
+    aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=NEWER)
+    with pytest.raises(PlanInvalid, match="somebody wrote another one"):
+        plan_at(key)
+    assert newest_plan().key == key
+    assert plan_at(key).detectors == ("777788889999",)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from airlift.ledger import Put, recovery_key
 from airlift.mapping import map_of, parameters, tfvars
 from airlift.measuring import Measure
 from airlift.plan import Plan
-from airlift.plan_store import plan_at
 from airlift.report import report
 from airlift.report_chart import WIDTH, chart
 from airlift.report_page import coded, page, span
@@ -24,7 +23,19 @@ from airlift.restore import FAMILIES
 from airlift.values import stamp
 
 from bench.report import sample
-from tests.unit.domain import BUCKET, NOW, RECOVERY_ID, VAULT, a_plan, a_recovery, a_vault, ago, an_item, table_arn
+from tests.unit.domain import (
+    BUCKET,
+    NOW,
+    RECOVERY_ID,
+    VAULT,
+    a_plan,
+    a_recovery,
+    a_vault,
+    ago,
+    an_item,
+    kept_plan,
+    table_arn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,9 +189,7 @@ def test_text_in_tfvars_is_never_a_template(text: str, quoted: str) -> None:
 def asked(ledger: Ledger, given: Callable[..., None]) -> None:
     """A recovery that runs, with its plan in the bucket."""
     text = json.dumps(a_plan(**GOALS).model_dump(by_alias=True, mode="json", exclude_none=True))
-    aws.client("s3").put_object(Bucket=BUCKET, Key="plans/0123456789ab.json", Body=text.encode())
-    plan_at.cache_clear()
-    given(a_recovery(), a_vault(), made("a"))
+    given(a_recovery(planKey=kept_plan(text)), a_vault(), made("a"))
 
 
 def test_a_report_is_written_on_demand_while_the_recovery_runs(ledger: Ledger, asked: None) -> None:
