@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airlift.plan_parts import Retries
 
 Kind = Literal["point", "environment", "unknown"]
@@ -148,10 +150,26 @@ UNKNOWN = Cause(
 )
 
 
-def cause_of(code: str, message: str) -> Cause:
-    """The class of a failure, from an error code (or job status) and its message."""
-    text = f"{code} {message}"
+def cause_of(code: str, message: str, names: Iterable[str] = ()) -> Cause:
+    """The class of a failure, from an error code (or job status) and its message.
+
+    `names` are those that the message may quote. They can be anything, and none is a failure of the point's own: that a
+    table malware-scans exists already is no finding of malware.
+    """
+    cause = _cause_in(f"{code} {message}")
+    return _cause_in(f"{code} {_without(names, message)}") if cause.kind == "point" else cause
+
+
+def _cause_in(text: str) -> Cause:
     return next((cause for pattern, cause in _RULES if pattern.search(text)), UNKNOWN)
+
+
+def _without(names: Iterable[str], text: str) -> str:
+    """The text without these names, and without what is named after one."""
+    for name in filter(None, names):
+        whole = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        text = re.sub(rf"[\w.-]*{whole}[\w.-]*", "", text, flags=re.IGNORECASE)
+    return text
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airlift.failures import Cause, cause_of, decide
@@ -77,6 +78,12 @@ def attempted(item: Record, status: str, message: str, cause: str = "") -> list[
     return [*item["attempts"], present]
 
 
+def names_of(work: VaultWork, item: Record) -> tuple[str, ...]:
+    """What a message about the item may quote: the source's names, and what ends those of what is restored."""
+    source = re.split("[:/]", item["resourceArn"])[-1]
+    return source, safe_text(item.get("resourceName", "")), work.recovery_id
+
+
 def fresh_attempt(item: Record, *, candidate: int | None = None) -> dict[str, Any]:
     """Attributes for a next attempt: everything that belonged to the last one is removed."""
     gone = dict.fromkeys(
@@ -97,7 +104,7 @@ def fresh_attempt(item: Record, *, candidate: int | None = None) -> dict[str, An
 def failed(work: VaultWork, item: Record, code: str, message: str) -> None:
     """Records that the present attempt failed, and what follows: tried again, an older point, held, or failed."""
     message = safe_text(message, 300)
-    cause = cause_of(code, message)
+    cause = cause_of(code, message, names_of(work, item))
     attempts = attempted(item, code, message, cause.name)
     alike = sum(
         a["class"] == cause.name and a["candidate"] == item["candidate"] for a in attempts[item.get("countedFrom", 0) :]

@@ -14,7 +14,7 @@ from airlift.arns import Arn
 from airlift.aws import client
 from airlift.errors import MetadataRefused
 from airlift.failures import Cause, cause_of
-from airlift.items import LOST, attempted, candidate_of, change, failed, hold, told
+from airlift.items import LOST, attempted, candidate_of, change, failed, hold, names_of, told
 from airlift.pacing import Throttled
 from airlift.points import moment_of
 from airlift.restore import family_of, job_resource_type
@@ -91,14 +91,15 @@ def _is_throttled(error: Exception) -> bool:
 def _refused_start(work: VaultWork, item: Record, error: Exception) -> None:
     """A refused call. What sounds like the point's own fault may be access that was lost since this turn began."""
     code, message = _said(error)
-    if cause_of(code, message).kind == "point":
+    cause = cause_of(code, message, names_of(work, item))
+    if cause.kind == "point":
         access = read_access(describe(work.vault["restoreAccessBackupVaultName"]), None)
         if access.state != "granted":
             work.save(accessLost=True)
             hold(work, item, "access to the vault was lost before it was started", LOST, item["attempts"])
             return
     if not item["candidates"]:  # they were looked up: no point was tried yet
-        hold(work, item, f"its points can't be read: {code}", cause_of(code, message), item["attempts"])
+        hold(work, item, f"its points can't be read: {code}", cause, item["attempts"])
         return
     failed(work, item, code, message)
 

@@ -85,6 +85,23 @@ def test_the_class_of_a_failure(code: str, message: str, kind: str, name: str) -
 
 
 @pytest.mark.parametrize(
+    ("message", "names", "name"),
+    [
+        ("Table already exists: malware-scans-r-20261124-111122223333-ab12-1", ("malware-scans",), "name taken"),
+        ("Bucket checksum-0a1b2c-r-1-1 is in another Region", ("a-long-checksum", "r-1"), "metadata"),
+        ("Could not create Corrupt.Orders, try again", ("corrupt.orders",), "unknown"),
+        ("The recovery point of infected has expired", ("infected",), "point gone"),
+        ("Malware was found in malware-scans", ("malware-scans",), "point unreadable"),
+        ("Malware was found in m", ("", "m"), "point unreadable"),
+        ("Recovery point arn:x cannot be found", ("re", "find"), "point gone"),
+        ("Access denied to permission-sets", ("permission-sets",), "permission"),
+    ],
+)
+def test_names_are_no_failure_of_the_points_own(message: str, names: tuple[str, ...], name: str) -> None:
+    assert cause_of("FAILED", message, names).name == name
+
+
+@pytest.mark.parametrize(
     ("cause", "failures", "older", "retries", "decision"),
     [
         (POINT, 1, 2, {}, Decision("nextPoint")),

@@ -46,6 +46,14 @@ def an_attempt(candidate: int, cause: str) -> dict[str, Any]:
     return {"attempt": 1, "candidate": candidate, "class": cause, "jobId": "job-0"}
 
 
+@pytest.mark.parametrize("named", [{"name": "malware-scans"}, {"name": "t-1", "resourceName": "Malware scans"}])
+def test_a_resource_whose_name_sounds_like_a_failure_loses_no_data_for_it(work: Make, named: dict[str, str]) -> None:
+    item = an_item(**RUNNING, **named)
+    name = named.get("resourceName", f"{named['name']}-{RECOVERY_ID}-1")
+    failed(w := work(item), item, "FAILED", f"{name} already exists")
+    assert (stored(w, item)["candidate"], stored(w, item)["attempts"][0]["class"]) == (0, "name taken")
+
+
 def test_an_environments_failure_tries_the_same_point_again_later_as_a_new_attempt(work: Make) -> None:
     item = an_item(**RUNNING)
     failed(w := work(item), item, "FAILED", KEY_ERROR)
