@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from airlift_cli.stack import Stack, connect
-from airlift_cli.words import shown
+from airlift_cli.words import shown, tame
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +40,7 @@ class Session:
     def say(self, words: RenderableType) -> None:
         """Prints words for a person; nothing in JSON mode."""
         if not self.as_json:
-            self.console.print(words, soft_wrap=True)
+            self.console.print(tame(words), soft_wrap=True)
 
     def document(self, value: Any) -> None:
         """Prints one JSON document on one line; nothing unless JSON is wanted."""

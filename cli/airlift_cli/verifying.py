@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airlift.evidence import Flaw, flaws, head, is_written_once, parts_in
+from airlift.evidence import SUMS, Flaw, flaws, head, is_written_once, parts_in, sums_changed
 from airlift.keeping import folder
 
 from airlift_cli.problems import Exit, Problem
@@ -68,6 +68,7 @@ def in_bucket(stack: Stack, recovery: Record) -> Verified:
     names = [one["Key"].removeprefix(place) for one in versions]
     again = sorted({name for name in names if is_written_once(name) and names.count(name) > 1})
     found += [Flaw(name, 0, "altered: it was written more than once; the versions before are kept") for name in again]
+    found += sums_changed([_read(s3, bucket, one) for one in reversed(versions) if one["Key"] == place + SUMS])
     gone = sorted(key.removeprefix(place) for page in pages for key in _deleted(page))
     found += [Flaw(name, 0, "missing: it was deleted; its versions are kept") for name in gone]
     verified = _verified(f"s3://{bucket}/{place}", files, found)
@@ -76,6 +77,11 @@ def in_bucket(stack: Stack, recovery: Record) -> Verified:
         what = f"altered: the ledger says that it had {kept['lines']} lines, the last one's SHA-256 {kept['sha256']}"
         verified.flaws.append(Flaw("the timeline", 0, what))
     return verified
+
+
+def _read(s3: Any, bucket: str, version: Mapping[str, Any]) -> bytes:
+    content: bytes = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+    return content
 
 
 def _deleted(page: Mapping[str, Any]) -> list[str]:

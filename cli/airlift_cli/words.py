@@ -14,6 +14,8 @@ from airlift_cli.snapshot import moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import RenderableType
+
 _MEASURE = Console(width=80, file=io.StringIO())
 
 STYLES = {
@@ -49,6 +51,16 @@ def style_of(word: str) -> str:
 def shown(value: Any) -> str:
     """Text on one line without anything a terminal could obey: control, direction and invisible characters."""
     return "".join(c if c.isprintable() else " " for c in " ".join(str(value).split()))
+
+
+def tame(words: RenderableType) -> RenderableType:
+    """The same words without anything a terminal could obey; unlike `shown`, lines and blanks stay as they are."""
+    if isinstance(words, str):
+        return "".join(c if c.isprintable() or c == "\n" else " " for c in words)
+    if isinstance(words, Text):
+        words = words.copy()
+        words.plain = str(tame(words.plain))
+    return words
 
 
 def duration(seconds: float) -> str:

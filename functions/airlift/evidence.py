@@ -146,6 +146,18 @@ def listed(data: bytes) -> dict[str, str]:
     return {match[2]: match[1] for match in found if match}
 
 
+def sums_changed(versions: Sequence[bytes]) -> list[Flaw]:
+    """What the versions of the file of sums, the oldest first, don't agree on: whoever can write a file anew can write
+    its sum anew, too, but not the version that is locked.
+    """
+    first: dict[str, str] = {}
+    for version in versions:
+        first = listed(version) | first
+    last = listed(versions[-1]) if versions else {}
+    changed = sorted(name for name, total in first.items() if name != WRITTEN_ANEW and last.get(name) != total)
+    return [Flaw(name, 0, f"altered: an earlier version of {SUMS} says otherwise") for name in changed]
+
+
 def flaws(files: Mapping[str, bytes]) -> list[Flaw]:
     """What is not as it was written, in the files of one recovery by name: of each timeline the first flawed line.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from airlift.evidence import SUMS, digest, head, parts_in
+from airlift.evidence import SUMS, digest, head, parts_in, sums
 from airlift_cli.problems import Exit
 
 from tests.unit.cli_samples import RECOVERY_ID, recovery
@@ -85,6 +85,24 @@ def test_what_was_put_in_the_place_of_evidence_or_deleted_is_named(world: World,
         "timeline-3.jsonl: missing: it was deleted; its versions are kept",
     ]
     assert told[3].startswith("the timeline: altered: the ledger says that it had 17 lines")
+
+
+def test_a_report_that_was_altered_together_with_its_sum_is_named(world: World, s3: Any) -> None:
+    written = {**WHOLE, "report.json": b"{ }"}
+    written[SUMS] = sums({name: digest(data) for name, data in written.items()})
+    for name in ("report.json", SUMS):
+        s3.put_object(Bucket=BUCKET, Key=PLACE + name, Body=written[name])
+    result = world.run("report", RECOVERY_ID, "--verify")
+    assert result.exit_code == Exit.UNEXPECTED
+    assert result.output.splitlines()[1:] == ["report.json: altered: an earlier version of SHA256SUMS says otherwise"]
+
+
+def test_a_hostile_name_in_evidence_commands_no_terminal(world: World, tmp_path: Path) -> None:
+    hostile = "x\x1b[2J\x1b[HAs it was written.\u202e"
+    result = world.run("report", copied(tmp_path, **{hostile: b""}), "--verify")
+    assert result.exit_code == Exit.UNEXPECTED
+    assert all(line.isprintable() for line in result.output.split("\n"))
+    assert "added: SHA256SUMS does not list it" in result.output
 
 
 def test_what_has_no_evidence_yet_says_so(world: World) -> None:

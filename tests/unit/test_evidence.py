@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift import aws
-from airlift.evidence import SUMS, WRITTEN_ANEW, flaws, hour_name, next_part, sums
+from airlift.evidence import SUMS, WRITTEN_ANEW, flaws, hour_name, next_part, sums, sums_changed
 from airlift.keeping import folder, is_due, keep, keep_hours, put
 from airlift.ledger import Ledger, recovery_key
 from airlift.timeline import entry
@@ -70,6 +70,15 @@ def edited(lines: list[bytes], place: int, **values: Any) -> list[bytes]:
     record = json.loads(lines[place - 1]) | values
     line = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
     return [*lines[: place - 1], line, *lines[place:]]
+
+
+def test_sums_that_were_listed_once_stay() -> None:
+    one, two, three = (digest * 64 for digest in "abc")
+    grown = [sums({"a": one, WRITTEN_ANEW: one}), sums({"a": one, "b": two, WRITTEN_ANEW: two})]
+    assert sums_changed([]) == sums_changed(grown) == []
+    gone = sums({"b": two, WRITTEN_ANEW: three})
+    assert [flaw.file for flaw in sums_changed([*grown, gone])] == ["a"]
+    assert [flaw.file for flaw in sums_changed([*grown, sums({"a": three, "b": three})])] == ["a", "b"]
 
 
 def test_what_was_not_touched_has_no_flaw() -> None:
