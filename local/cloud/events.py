@@ -94,8 +94,9 @@ def _forward(
     name, sender = spec.resource.split("/", 1)[1], get_account_id()
     key = f"{sender}:{bus._rule_key(rule['Name'], rule.get('EventBusName', 'default'))}"
     with request_scope(spec.account_id, spec.region):
-        known = name in bus._event_buses
-        if not known or not (sender == spec.account_id or _lets_in(bus._event_bus_policies.get(name), sender)):
+        policy = bus._event_bus_policies.get(name)
+        lets_in = sender == spec.account_id or _lets_in(policy, sender, event["Source"])
+        if name not in bus._event_buses or not lets_in:
             bus.logger.error("EventBridge: bus %s takes no events from %s", spec, sender)
             return
         if key in path:
@@ -104,21 +105,26 @@ def _forward(
         bus._dispatch_event(forwarded if changed is None else forwarded | {"Detail": changed})
 
 
-def _lets_in(policy: dict[str, Any] | None, account: str) -> bool:
-    """Whether a bus policy lets an account put events: by id, by its root, or everybody (without conditions)."""
+def _lets_in(policy: dict[str, Any] | None, account: str, source: str) -> bool:
+    """Whether a bus policy lets an account put events of a source.
+
+    Accounts by id, by their root, or everybody. Of conditions only that of a Deny on the source is known.
+    """
 
     def listed(value: Any) -> list[Any]:
         return value if isinstance(value, list) else [value]
 
-    return any(
-        statement["Effect"] == "Allow"
-        and "events:PutEvents" in listed(statement["Action"])
-        and not statement.get("Condition")
-        and {account, f"arn:aws:iam::{account}:root", "*"}.intersection(
-            listed(p.get("AWS") if isinstance(p := statement["Principal"], dict) else p)
+    def applies(statement: dict[str, Any]) -> bool:
+        named = p.get("AWS") if isinstance(p := statement["Principal"], dict) else p
+        if condition := statement.get("Condition"):
+            denied = listed(condition["ForAnyValue:StringEquals"]["events:source"])
+            if statement["Effect"] == "Allow" or source not in denied:
+                return False
+        return "events:PutEvents" in listed(statement["Action"]) and bool(
+            {account, f"arn:aws:iam::{account}:root", "*"}.intersection(listed(named))
         )
-        for statement in listed((policy or {}).get("Statement", []))
-    )
+
+    return {one["Effect"] for one in listed((policy or {}).get("Statement", [])) if applies(one)} == {"Allow"}
 
 
 def _tell_of_alarm(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:

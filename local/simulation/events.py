@@ -174,7 +174,8 @@ class EventRouter:
         """An event comes from an account. Raises ServiceError if the bus's policy does not admit it."""
         policy = self.bus(bus_arn).policy
         own = bus_arn.split(":")[4] == sender
-        if not own and not allows(policy, "events:PutEvents", bus_arn, principal=sender):
+        context = {"events:source": event["source"], "events:detail-type": event["detail-type"]}
+        if not own and not allows(policy, "events:PutEvents", bus_arn, context, sender):
             text = f"{sender} is not authorized to perform events:PutEvents on resource {bus_arn}"
             raise ServiceError("AccessDeniedException", text)
         self._arrive(bus_arn, event, forwarded=forwarded)

@@ -17,7 +17,7 @@ Context = Mapping[str, str | Sequence[str]]
 Needs = list[tuple[str, str, Context]]
 """IAM action, resource ARN and condition keys."""
 
-FOR_ALL_VALUES = "ForAllValues:"
+FOR_ALL_VALUES, FOR_ANY_VALUE = "ForAllValues:", "ForAnyValue:"
 
 
 class UnknownPermission(LookupError):
@@ -56,11 +56,13 @@ def _conditions_hold(statement: Mapping[str, Any], context: Context) -> bool:
             if any((key.lower() not in given) != (str(absent).lower() == "true") for key, absent in keys.items()):
                 return False
             continue
-        test = OPERATORS.get(operator.removeprefix(FOR_ALL_VALUES))
+        test = OPERATORS.get(operator.removeprefix(FOR_ALL_VALUES).removeprefix(FOR_ANY_VALUE))
         if test is None:
             raise UnknownPermission(f"condition operator {operator}")
         for key, wanted in keys.items():
             values = given.get(key.lower(), [])
+            if operator.startswith(FOR_ANY_VALUE):
+                values = [v for v in values if test(wanted, v)]
             # Only ForAllValues holds for a key that the request does not have (reference_policies_condition).
             if not (values or operator.startswith(FOR_ALL_VALUES)) or not all(test(wanted, v) for v in values):
                 return False

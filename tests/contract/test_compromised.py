@@ -15,7 +15,7 @@ from local.simulation.policies import allows, as_list
 from tests.contract.test_publishers import DEFAULT_TOPIC_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from checks.deployed import Statement
 
@@ -75,8 +75,8 @@ def resources_of(name: str, action: str) -> str:
     return f"{arn}/recoveries/report.json" if action.startswith("s3:") and "Object" in action else arn
 
 
-def may(account: str, action: str, name: str) -> bool:
-    context = {"AWS:SourceOwner": account, "aws:SourceAccount": account, "aws:SecureTransport": "true"}
+def may(account: str, action: str, name: str, **more: str | Sequence[str]) -> bool:
+    context = {"AWS:SourceOwner": account, "aws:SourceAccount": account, "aws:SecureTransport": "true", **more}
     return allows(policy_of(name), action, resources_of(name, action), context, ADMINISTRATOR.format(account))
 
 
@@ -91,6 +91,18 @@ def test_another_account_may_nothing_on_any_resource_of_the_stack(account: str) 
 
 def test_a_detector_may_put_events_and_nothing_else() -> None:
     assert [(name, action) for name, action in tried() if may(DETECTOR, action, name)] == [(BUS, "events:PutEvents")]
+
+
+def test_a_detector_may_not_speak_as_airlift() -> None:
+    """Other tools listen on the same bus to what Airlift says of a recovery."""
+
+    def put(*sources: str) -> bool:
+        return may(DETECTOR, "events:PutEvents", BUS, **{"events:source": sources})
+
+    assert put("aws.guardduty")
+    assert put("airlift.recovery", "aws.cloudwatch")
+    assert not put("airlift")
+    assert not put("airlift.recovery", "airlift")
 
 
 def test_nobody_in_another_account_can_take_on_a_role() -> None:
