@@ -104,6 +104,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "EventBridge Scheduler puts an event",
         "A role is assumed by the function's",
         "CloudTrail tells a call's parameters",
+        "What AWS Backup does by itself, as the",
         "`sourceIPAddress` is",
     ),
     "It changes policies or settings of the organization or the account: whoever answers for them does.": (

@@ -22,7 +22,7 @@ OF_A_VAULT = RECOVERY.replace("recovery:", "vault-recovery:")
 MACHINE = f"arn:aws:states:ap-northeast-1:{ACCOUNT}:stateMachine:airlift-recovery"
 PEOPLE = f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:airlift-people"
 OTHER_MACHINE = f"arn:aws:states:ap-northeast-1:{ACCOUNT}:execution:billing:r-1"
-CLOUDFORMATION = "cloudformation.amazonaws.com"
+CLOUDFORMATION, BACKUP = "cloudformation.amazonaws.com", "backup.amazonaws.com"
 FUNCTION = "airlift-AdvanceRestoresFunction-0A1B2C3D4E5F"
 FUNCTION_ARN = f"arn:aws:lambda:ap-northeast-1:{ACCOUNT}:function:{FUNCTION}"
 
@@ -65,12 +65,14 @@ def deployed() -> Iterator[Simulation]:
 def names(deployed: Simulation) -> dict[str, str]:
     """Names of what the stack made."""
     outputs = deployed.outputs
-    close = deployed.lambdas.named("close_recovery")
+    close, advance = (deployed.lambdas.named(name) for name in ("close_recovery", "advance_restores"))
     return {
         "evidence": outputs["EvidenceBucketName"],
         "working": outputs["WorkingBucketName"],
         "ledger": outputs["LedgerTableName"],
         "closer": close.role_arn,
+        "starter": advance.role_arn,
+        "requester": deployed.lambdas.named("request_vault_access").role_arn,
         "plan": outputs["PlanApplicationId"],
     }
 
@@ -87,11 +89,14 @@ TOLD = [
     ("TamperedExecutions", "states", "StopExecution", {"executionArn": RECOVERY}),
     ("TamperedExecutions", "states", "StopExecution", {"executionArn": OF_A_VAULT}),
     ("TamperedExecutions", "backup", "DeleteBackupVault", {"backupVaultName": "airlift-r-1"}),
+    ("TamperedExecutions", "backup", "StartRestoreJob", {"recoveryPointArn": "arn:aws:backup:r:1:recovery-point:x"}),
+    ("TamperedExecutions", "backup", "CreateRestoreAccessBackupVault", {"backupVaultName": "mine"}),
     ("TamperedWatch", "events", "DeleteRule", {"name": "airlift-RecoveryStateMachineGuardDutyFinding-0A1B"}),
     ("TamperedWatch", "events", "DisableRule", {"name": "airlift-TamperedWatch-0A1B", "eventBusName": "default"}),
     ("TamperedWatch", "events", "RemoveTargets", {"rule": "airlift-TamperedWatch-0A1B", "ids": ["people"]}),
     ("TamperedWatch", "events", "RemovePermission", {"eventBusName": "airlift-incidents", "statementId": "x"}),
     ("TamperedWatch", "sns", "Unsubscribe", {"subscriptionArn": f"{PEOPLE}:1"}),
+    ("TamperedWatch", "sns", "SetSubscriptionAttributes", {"subscriptionArn": f"{PEOPLE}:1"}),
     ("TamperedWatch", "monitoring", "DisableAlarmActions", {"alarmNames": ["airlift-DeadLettersAlarm-0A1B"]}),
     ("TamperedWatch", "cloudtrail", "StopLogging", {"name": "trail"}),
     ("TamperedCode", "appconfig", "StartDeployment", {"applicationId": "{plan}", "configurationVersion": "2"}),
@@ -133,8 +138,10 @@ def test_tampering_is_told_once_and_a_refused_try_too(
         ("states", "StartExecution", {"stateMachineArn": "airlift-recovery"}, {}),
         ("states", "StopExecution", {"executionArn": RECOVERY}, {"userIdentity": by_role("{closer}")}),
         ("backup", "DeleteBackupVault", {"backupVaultName": "x"}, {"userIdentity": by_role("{closer}")}),
-        ("backup", "CreateRestoreAccessBackupVault", {}, {}),
-        ("backup", "StartRestoreJob", {}, {}),
+        ("backup", "CreateRestoreAccessBackupVault", {}, {"userIdentity": by_role("{requester}")}),
+        ("backup", "StartRestoreJob", {}, {"userIdentity": by_role("{starter}")}),
+        ("backup", "StartRestoreJob", {}, {"userIdentity": {"type": "AWSService", "invokedBy": BACKUP}}),
+        ("backup", "StartBackupJob", {}, {}),
         ("events", "DeleteRule", {"name": "billing"}, {}),
         ("events", "PutRule", {"name": "StepFunctionsGetEventsForStepFunctionsExecutionRule"}, {}),
         ("sns", "Subscribe", {"topicArn": "airlift-people"}, {}),
@@ -155,8 +162,8 @@ def test_what_is_ordinary_is_not_told(
     more: dict[str, Any],
 ) -> None:
     event = called(source, name, parameters, **more)
-    if "userIdentity" in more:
-        event["detail"]["userIdentity"] = by_role(names["closer"])
+    if session := event["detail"]["userIdentity"].get("sessionContext"):
+        event["detail"]["userIdentity"] = by_role(session["sessionIssuer"]["arn"].format(**names))
     assert told_by(deployed, event) == []
 
 
@@ -194,6 +201,13 @@ def of_iam() -> dict[str, Any]:
         ("UpdateAssumeRolePolicy", {"roleName": "airlift-request-vault-access-ap-northeast-1"}, True),
         ("CreatePolicyVersion", {"policyArn": f"arn:aws:iam::{ACCOUNT}:policy/airlift-viewer-ap-northeast-1"}, True),
         ("CreateAccessKey", {"userName": "airlift-break-glass-1"}, True),
+        ("DetachUserPolicy", {"userName": "airlift-break-glass-1", "policyArn": "arn:aws:iam::1:policy/x"}, True),
+        (
+            "CreatePolicyVersion",
+            {"policyArn": f"arn:aws:iam::{ACCOUNT}:policy/airlift-break-glass-second-factor"},
+            True,
+        ),
+        ("UpdateSAMLProvider", {"sAMLProviderArn": "x"}, True),
         ("PutRolePolicy", {"roleName": "billing", "policyName": "x"}, False),
         ("CreatePolicyVersion", {"policyArn": f"arn:aws:iam::{ACCOUNT}:policy/billing"}, False),
         ("TagRole", {"roleName": "airlift-RestoreRole-0A1B"}, False),
