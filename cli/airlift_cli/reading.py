@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ITEMS_READ = 200
 """Resources read for one frame: all of a recovery that has no more, else the first open ones."""
 _RECENT_RECOVERIES = 500
+_RECENT = 20
+"""Looked at for one that runs: accounts have one each."""
 _RUNS = 10
 """Ended ones read for an estimate: not each has restored anything."""
 
@@ -63,11 +65,14 @@ class Reading:
         """The source vaults of one recovery."""
         return self._query(Key("pk").eq(recovery_key(recovery_id)[0]) & Key("sk").begins_with("VAULT#"))
 
+    def running(self) -> str | None:
+        """The id of the newest recovery that has not ended; None if all have."""
+        recent = self.recent(_RECENT)
+        return next((str(recovery["recoveryId"]) for recovery in recent if recovery["state"] != "ENDED"), None)
+
     def newest(self) -> str | None:
         """The id of the newest recovery that has not ended, else of the newest; None if there is none."""
-        recent = self.recent(20)
-        running = [recovery for recovery in recent if recovery["state"] != "ENDED"]
-        return next((str(recovery["recoveryId"]) for recovery in running or recent), None)
+        return self.running() or next((str(recovery["recoveryId"]) for recovery in self.recent(1)), None)
 
     def snapshot(self, recovery_id: str, timeline: int = 12) -> Snapshot:
         """One look at a recovery, with the newest `timeline` entries. Raises UnknownRecovery."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.live import Live
 from rich.text import Text
@@ -18,11 +18,14 @@ from airlift_cli.view import frame, timeline_line
 from airlift_cli.words import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from airlift.ledger import Record
 
     from airlift_cli.reading import Reading
     from airlift_cli.terminal import Session
 
+_Seen = TypeVar("_Seen")
 _ONCE_LINES = 60
 _REDRAW_SECONDS = 1.0
 # An entry can be written somewhat later than the moment that it tells of.
@@ -45,15 +48,16 @@ def watch(session: Session, reading: Reading, recovery_id: str, *, interval: flo
 
 def wait_for_one(session: Session, reading: Reading, interval: float) -> str:
     """The id of the running recovery, waiting for one to begin if none runs."""
-    told = False
-    while True:
-        for recovery in reading.recent(1):
-            if recovery["state"] != "ENDED":
-                return str(recovery["recoveryId"])
-        if not told:
-            session.say("No recovery runs; waiting for one to begin (Ctrl-C ends).")
-            told = True
+    told = ""
+    for running, lost in _looks(reading.running):
+        if running:
+            return running
+        words = lost.partition(" for ")[0] or "No recovery runs; waiting for one to begin (Ctrl-C ends)."
+        if words != told:
+            session.say(words)
+            told = words
         time.sleep(interval)
+    return ""
 
 
 def _once(session: Session, snapshot: Snapshot) -> Exit:
@@ -78,7 +82,7 @@ def _live(session: Session, reading: Reading, recovery_id: str, interval: float)
     seen = time.monotonic()
     with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
         live.update(draw(None, ""), refresh=True)
-        for found, lost in _looks(reading, recovery_id):
+        for found, lost in _looks(lambda: reading.snapshot(recovery_id)):
             snapshot = found or snapshot
             seen = time.monotonic() if found else seen
             live.update(draw(snapshot, lost), refresh=True)
@@ -93,12 +97,12 @@ def _live(session: Session, reading: Reading, recovery_id: str, interval: float)
     return _once(session, snapshot)
 
 
-def _looks(reading: Reading, recovery_id: str) -> Iterator[tuple[Snapshot | None, str]]:
-    """One look after another: a snapshot, or None with words while the connection is lost."""
+def _looks(look: Callable[[], _Seen]) -> Iterator[tuple[_Seen | None, str]]:
+    """One look after another: what it saw, or None with words while the connection is lost."""
     lost_at: float | None = None
     while True:
         try:
-            snapshot = reading.snapshot(recovery_id)
+            seen = look()
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -107,17 +111,18 @@ def _looks(reading: Reading, recovery_id: str) -> Iterator[tuple[Snapshot | None
             yield None, f"connection lost for {since}, retrying ({one_line(error)})"
         else:
             lost_at = None
-            yield snapshot, ""
+            yield seen, ""
 
 
 def _plain_lines(session: Session, reading: Reading, recovery_id: str, interval: float) -> Exit:
     """The timeline as it grows, for a log or a pipe."""
     lines = _NewEntries(reading, recovery_id)
-    for snapshot, lost in _looks(reading, recovery_id):
-        if snapshot is None:
+    for seen, lost in _looks(lines.look):
+        if seen is None:
             session.say(lost)
         else:
-            for entry in lines.after(snapshot):
+            snapshot, entries = seen
+            for entry in entries:
                 session.say(timeline_line(entry))
             if snapshot.ended:
                 return _last_line(session, snapshot)
@@ -140,26 +145,27 @@ class _NewEntries:
         self._told: set[str] = set()
         self._newest: datetime | None = None
 
-    def after(self, snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-        """New entries, oldest first; once the recovery has ended, whatever was overlooked too."""
+    def look(self) -> tuple[Snapshot, list[Record]]:
+        """A snapshot and new entries, oldest first; once the recovery has ended, whatever was overlooked too."""
+        snapshot = self._reading.snapshot(self._recovery_id)
         since = self._newest - _OVERLAP if self._newest and not snapshot.ended else None
-        for entry in self._reading.timeline_since(self._recovery_id, since):
-            if entry["sk"] not in self._told:
-                self._told.add(str(entry["sk"]))
-                at = moment(entry["at"])
-                self._newest = max(filter(None, (self._newest, at)), default=None)
-                yield entry
+        found = list(self._reading.timeline_since(self._recovery_id, since))
+        new = [entry for entry in found if entry["sk"] not in self._told]
+        self._told.update(str(entry["sk"]) for entry in new)
+        self._newest = max(filter(None, (self._newest, *(moment(entry["at"]) for entry in new))), default=None)
+        return snapshot, new
 
 
 def _json_lines(session: Session, reading: Reading, recovery_id: str, interval: float) -> Exit:
     """One object for every look at which something has changed; `timeline` holds what is new."""
     lines = _NewEntries(reading, recovery_id)
     before: dict[str, Any] = {}
-    for snapshot, lost in _looks(reading, recovery_id):
-        if snapshot is None:
+    for seen, lost in _looks(lines.look):
+        if seen is None:
             session.document({"connectionLost": lost})
         else:
-            state = {**document(snapshot), "timeline": [bare(entry) for entry in lines.after(snapshot)]}
+            snapshot, entries = seen
+            state = {**document(snapshot), "timeline": [bare(entry) for entry in entries]}
             if state["timeline"] or {**state, "timeline": []} != before:
                 session.document(state)
             before = {**state, "timeline": []}

@@ -86,6 +86,26 @@ def test_json_lines_tell_changes_only() -> None:
     assert "connectionLost" in documents[1]
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_timeline_that_can_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    reading, (made, file) = Scripted(RUNNING, ENDED), session(as_json=as_json)
+    answers = iter([failing("ThrottlingException", 400), TIMELINE])
+
+    def timeline_since(_recovery_id: str, _since: Any) -> Iterator[Record]:
+        answer = next(answers)
+        if isinstance(answer, ClientError):
+            raise answer
+        return iter(answer)
+
+    monkeypatch.setattr(reading, "timeline_since", timeline_since)
+    assert follow(made, reading) == Exit.NOT_RECOVERED
+    lost, *told = file.getvalue().splitlines()
+    assert "connection lost" in lost
+    if as_json:
+        told = [entry["text"] for line in told for entry in json.loads(line)["timeline"]]
+    assert [sum(entry["text"] in line for line in told) for entry in TIMELINE] == [1] * len(TIMELINE)
+
+
 def test_the_live_view_survives_a_lost_connection_and_leaves_the_last_frame() -> None:
     made, file = session(terminal=True)
     assert follow(made, Scripted(LOST, RUNNING, LOST, ENDED)) == Exit.NOT_RECOVERED
@@ -142,10 +162,19 @@ def test_what_is_worth_another_try(error: Exception, transient: bool) -> None:
 def test_waiting_for_one_to_begin(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     made, file = session()
     reading = Scripted()
-    looks = iter([[], [ENDED.recovery], [recovery(state=state)]])
-    monkeypatch.setattr(reading, "recent", lambda limit: next(looks))
+    another_account = {**ENDED.recovery, "recoveryId": "r-20261125-222233334444-0000"}
+    looks = iter([[], [ENDED.recovery], LOST, LOST, [another_account, recovery(state=state)]])
+
+    def recent(_limit: int) -> list[Record]:
+        look = next(looks)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    monkeypatch.setattr(reading, "recent", recent)
     assert watching.wait_for_one(made, reading, 0.001) == RECOVERY_ID
-    assert file.getvalue().count("waiting for one to begin") == 1
+    waits, lost = file.getvalue().splitlines()
+    assert ("waiting for one to begin" in waits, lost) == (True, "connection lost")
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "CLOSING"])
