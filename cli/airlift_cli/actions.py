@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.inputs import parse_input
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airlift_cli.problems import Exit, Problem, ended_badly
+from airlift_cli.problems import Exit, Problem, ended_badly, is_transient
 
 if TYPE_CHECKING:
     from airlift_cli.reading import Reading
@@ -66,10 +66,16 @@ def send(stack: Stack, reading: Reading, document: dict[str, Any]) -> Answer:
     while time.monotonic() < until:
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-        execution = machine.describe_execution(executionArn=execution_arn)
+        try:
+            execution = machine.describe_execution(executionArn=execution_arn)
+            recovery = reading.served_by(execution_arn) if execution["status"] == "RUNNING" else None
+        except (ClientError, BotoCoreError) as error:
+            if not is_transient(error):
+                raise
+            continue  # it has started: whoever gave the command once more would start a second one
         if execution["status"] != "RUNNING":
             return _ended(execution)
-        if recovery := reading.served_by(execution_arn):
+        if recovery:
             text = f"Recovery {recovery['recoveryId']} of account {recovery['account']} runs."
             return Answer("accepted", text, str(recovery["recoveryId"]), execution_arn)
     raise Problem(

@@ -174,7 +174,8 @@ def deploy_check(ctx: typer.Context) -> Exit:
     try:
         reading = reading_of(session)
     except Problem as problem:
-        if problem.name != "StackNotFound":
+        # A stack whose first deployment was declined, has failed or only imported something has no outputs.
+        if problem.name not in ("StackNotFound", "OutputMissing"):
             raise
         found, free = [], f"{problem.what} Nothing can be under way; it may be deployed."
     else:

@@ -9,11 +9,15 @@ from airlift import errors
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
+    LoginError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import (
     ConnectionError as NotConnected,
@@ -88,6 +92,7 @@ def ended_badly(name: str, cause: str) -> Problem:
 
 
 _SIGN_IN = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+_SIGN_IN_STEP = "sign in again (for example `aws sso login`), then give the same command."
 _TRANSIENT_CODES = ("Throttling", "ThrottlingException", "ProvisionedThroughputExceededException")
 
 
@@ -113,9 +118,11 @@ def explained(error: Problem | errors.AirliftError | ClientError | BotoCoreError
 def _of_client_error(error: ClientError) -> Problem:
     code = _code(error.response)
     if code in _SIGN_IN:
-        step = "sign in again (for example `aws sso login`), then give the same command."
+        step = _SIGN_IN_STEP
     elif "AccessDenied" in code or code == "UnauthorizedOperation":
         step = "use a profile of the recovery account that may do this (--profile)."
+    elif is_transient(error):
+        step = "give the same command again in a minute."
     else:
         step = "check --profile, --region and --stack; the service's text says what it refused."
     return Problem(one_line(error), step, Exit.NO_AWS, name=code)
@@ -126,6 +133,8 @@ def _next_step(error: BotoCoreError) -> str:
         return "give --profile, or set AWS_PROFILE to a profile of the recovery account."
     if isinstance(error, NoRegionError):
         return "give --region, or set AWS_DEFAULT_REGION to the source vault's Region."
+    if isinstance(error, SSOError | LoginError | TokenRetrievalError | CredentialRetrievalError):
+        return _SIGN_IN_STEP
     return "check the connection and --region, then give the same command."
 
 

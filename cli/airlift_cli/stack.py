@@ -40,6 +40,7 @@ class Stack:
                 f"Stack {self.name} has no output {output}.",
                 "give the name of an Airlift stack with --stack, or deploy its newest template.",
                 Exit.NO_AWS,
+                name="OutputMissing",
             )
         return self.outputs[output]
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlift.ledger import execution_key, keyed, looked_key
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import (
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    LoginRefreshRequired,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 from botocore.stub import ANY
 
 from tests.unit.cli_samples import ENDED, EXECUTION, ITEMS, RECOVERY_ID, RUNNING, VAULT, recovery
@@ -16,6 +22,8 @@ from tests.unit.cli_world import CALLER, MACHINE, World, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from botocore.exceptions import BotoCoreError
 
 POINT = "arn:aws:backup:ap-northeast-1:111122223333:recovery-point:p"
 START = ("start", "--vault", VAULT, "--reason", "ransom note")
@@ -200,6 +208,18 @@ def test_a_bad_ending_is_named_with_its_next_step(world: World, end: dict[str, A
     assert "Next step" not in told["what"]
 
 
+def test_an_execution_that_has_started_is_asked_again_when_the_connection_was_lost(world: World) -> None:
+    """Whoever is told to give the command once more starts a second one, or restores a second time."""
+    step_functions = world.script("stepfunctions")
+    step_functions.add_response("start_execution", STARTED)
+    step_functions.add_client_error("describe_execution", "ThrottlingException", "Rate exceeded", 400)
+    ended = {"executionArn": EXECUTION, "stateMachineArn": MACHINE, "startDate": STARTED["startDate"]}
+    done = {**ended, "status": "SUCCEEDED", "output": answered("done", "It is noted.")}
+    step_functions.add_response("describe_execution", done)
+    result = world.run("resume", RECOVERY_ID)
+    assert (result.exit_code, result.output) == (0, "It is noted.\n")
+
+
 def test_an_execution_that_says_nothing_is_not_called_a_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airlift_cli.actions._PATIENCE_SECONDS", 0.0005)
     expect(world, {"sourceBackupVaultArn": VAULT, "reason": "ransom note"}, status="RUNNING")
@@ -287,6 +307,29 @@ def test_expired_credentials_and_denied_calls_have_their_own_next_step(world: Wo
     world.script("cloudformation").add_client_error("describe_stacks", "AccessDenied", "Not authorized", 403)
     result = world.run("status")
     assert (result.exit_code, "a profile of the recovery account" in result.output) == (5, True)
+    world.script("cloudformation").add_client_error("describe_stacks", "Throttling", "Rate exceeded", 400)
+    result = world.run("status")
+    assert (result.exit_code, "again in a minute" in result.output) == (5, True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        LoginRefreshRequired(),
+        CredentialRetrievalError(provider="custom-process", error_msg="exit code 1"),
+    ],
+)
+def test_whoever_is_signed_out_is_told_to_sign_in(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: BotoCoreError
+) -> None:
+    def signed_out(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("airlift_cli.stack._client", signed_out)
+    result = world.run("status")
+    assert (result.exit_code, "Next step: sign in again" in result.output) == (5, True)
 
 
 def test_an_unreachable_aws_is_one_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

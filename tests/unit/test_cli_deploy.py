@@ -103,6 +103,16 @@ def test_so_may_one_that_is_not_there_yet(world: World) -> None:
     assert "There is no stack other in Region ap-northeast-1" in result.output
 
 
+def test_so_may_one_that_is_made_and_was_never_deployed(world: World) -> None:
+    """A change set that was declined leaves a stack without outputs, which `sam deploy` takes for a new one."""
+    stack = {"StackName": "airlift", "StackStatus": "REVIEW_IN_PROGRESS", "CreationTime": NOW}
+    for _ in range(2):
+        world.script("cloudformation").add_response("describe_stacks", {"Stacks": [stack]})
+    result = world.run("deploy-check")
+    assert (result.exit_code, "it may be deployed" in result.output) == (0, True)
+    assert json.loads(world.run("status", "--json").output)["error"] == "OutputMissing"
+
+
 def test_but_not_when_aws_says_nothing(world: World) -> None:
     world.script("cloudformation").add_client_error("describe_stacks", "AccessDenied", "Not authorized", 403)
     assert world.run("deploy-check").exit_code == 5
