@@ -227,6 +227,7 @@ def test_a_file_system_needs_its_keys(story: Story, files: str, key: str) -> Non
     ("change", "text"),
     [
         ({"KmsKeyId": ""}, "KMS key"),
+        ({"Encrypted": "false"}, "KmsKeyId"),
         ({"newFileSystem": "false"}, "does not exist in this account"),
         ({"PerformanceMode": "fast"}, "PerformanceMode"),
         ({"encrypted": "true"}, "encrypted"),

@@ -103,6 +103,13 @@ def test_size_is_rounded_up_to_gib(clients: Clients, size: int, ok: bool) -> Non
     assert f"{size} GiB" in validation.how
 
 
+def test_without_encryption_no_key_is_sent() -> None:
+    target = a_target(metadata={"Encrypted": "false"}, availabilityZones=ZONES, kmsKeyId="alias/recovery")
+    metadata = FAMILY.metadata(POINT, target)
+    assert metadata["encrypted"] == "false"
+    assert "kmsKeyId" not in metadata
+
+
 def test_an_unencrypted_volume_is_valid_only_if_the_plan_wants_it(clients: Clients) -> None:
     created = make_volume(clients, encrypted=False)
     assert not FAMILY.validate(clients, restored(FAMILY, POINT, a_target(availabilityZones=ZONES), created)).ok

@@ -100,6 +100,12 @@ def test_devices_of_the_source_get_the_plans_key() -> None:
     assert device["Ebs"] == {"Encrypted": True, "VolumeSize": 8}
 
 
+def test_a_device_that_the_plan_leaves_unencrypted_gets_no_key() -> None:
+    plan = {"BlockDeviceMappings": json.dumps([{"DeviceName": "/dev/sdf", "Ebs": {"Encrypted": False}}])}
+    sent = EC2.metadata(POINT, a_target(metadata=plan, kmsKeyId="alias/own", **NETWORK))["BlockDeviceMappings"]
+    assert json.loads(sent) == [{"DeviceName": "/dev/sdf", "Ebs": {"Encrypted": False}}]
+
+
 def test_devices_of_the_plan_win() -> None:
     plan = {"blockDeviceMappings": json.dumps([{"DeviceName": "/dev/sdf", "Ebs": {"KmsKeyId": "alias/other"}}])}
     point = with_metadata(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {}}])

@@ -63,6 +63,12 @@ def test_key_and_overrides() -> None:
     assert (metadata["KmsKeyId"], metadata["PerformanceMode"]) == ("alias/recovery", "maxIO")
 
 
+def test_without_encryption_no_key_is_sent() -> None:
+    metadata = FAMILY.metadata(POINT, a_target(metadata={"encrypted": "false"}, kmsKeyId="alias/recovery"))
+    assert metadata["Encrypted"] == "false"
+    assert "KmsKeyId" not in metadata
+
+
 def test_an_existing_file_system_is_never_restored_into() -> None:
     with pytest.raises(MetadataRefused, match="new file systems only"):
         FAMILY.metadata(POINT, a_target(metadata={"NEWFILESYSTEM": "false"}))

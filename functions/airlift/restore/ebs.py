@@ -51,14 +51,19 @@ class Ebs(Family):
     copies_source_tags = True
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
-        """Zone and encryption. Zone names mean something else in each account: the source's would not do."""
+        """Zone and encryption. Zone names mean something else in each account: the source's would not do.
+
+        A key may only be given together with encryption (API_CreateVolume.html).
+        """
         zones = [target.options.get("availabilityZone"), *target.options.get("availabilityZones", [])]
+        plan = assemble(self, target.metadata)
+        encrypted = plan.get("encrypted", "true").lower() == "true"
         own = {
             "availabilityZone": next((zone for zone in zones if zone), None),
             "encrypted": True,
-            "kmsKeyId": target.options.get("kmsKeyId"),
+            "kmsKeyId": target.options.get("kmsKeyId") if encrypted else None,
         }
-        metadata = assemble(self, own, target.metadata)
+        metadata = assemble(self, own, plan)
         if not metadata.get("availabilityZone"):
             raise MetadataRefused(
                 f"The plan names no Availability Zone for the volume {point.resource_arn}.",

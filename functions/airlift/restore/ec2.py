@@ -93,7 +93,8 @@ class Ec2(Instances):
             )
         for device in devices:
             # Without a key of its own a restore across accounts may fail (restoring-ec2.html).
-            device["Ebs"] = {"Encrypted": True, "KmsKeyId": target.options.get("kmsKeyId")} | device["Ebs"]
+            key = target.options.get("kmsKeyId") if device["Ebs"].get("Encrypted", True) else None
+            device["Ebs"] = {"Encrypted": True, "KmsKeyId": key} | device["Ebs"]
             device["Ebs"] = {key: value for key, value in device["Ebs"].items() if value is not None}
         return assemble(self, metadata, {"BlockDeviceMappings": devices or None})
 

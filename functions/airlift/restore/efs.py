@@ -49,17 +49,21 @@ class Efs(Family):
     copies_source_tags = True
 
     def metadata(self, point: RecoveryPoint, target: Target) -> dict[str, str]:
-        """Six keys always: AWS calls some optional, but jobs without them fail (field reports)."""
-        source = resource_id(point.resource_arn)
+        """Six keys: AWS calls some optional, but jobs without them fail (field reports).
+
+        A key of KMS may only be given together with encryption (API_StartRestoreJob.html).
+        """
+        source, plan = resource_id(point.resource_arn), assemble(self, target.metadata)
+        key = target.options.get("kmsKeyId") or "alias/aws/elasticfilesystem"
         own = {
             "file-system-id": source,
             "newFileSystem": True,
             "CreationToken": derived_name(target, source, alphabet="a-zA-Z0-9_.-", longest=64),
             "Encrypted": True,
-            "KmsKeyId": target.options.get("kmsKeyId") or "alias/aws/elasticfilesystem",
+            "KmsKeyId": key if plan.get("Encrypted", "true").lower() == "true" else None,
             "PerformanceMode": "generalPurpose",
         }
-        metadata = assemble(self, own, target.metadata)
+        metadata = assemble(self, own, plan)
         if metadata["newFileSystem"].lower() != "true":
             raise MetadataRefused(
                 f"The plan wants {point.resource_arn} restored into an existing EFS file system.",

@@ -167,6 +167,8 @@ def check_disks(target: Target, disks: tuple[Disk, ...], mappings: list[dict[str
             raise RestoreProblem(f"Invalid restore metadata. {key} is not supported in BlockDeviceMappings")
     for disk in disks:
         change = changes.get(disk.device, {})
+        if "KmsKeyId" in change and change.get("Encrypted") is False:
+            raise RestoreProblem(f"KmsKeyId of {disk.device} needs Encrypted.")
         if disk.volume.encrypted and change.get("Encrypted") is False:
             raise RestoreProblem("An encrypted volume can't be restored unencrypted.")
         if int(change.get("VolumeSize", disk.volume.size)) < disk.volume.size:

@@ -72,6 +72,8 @@ class Efs:
             raise RestoreProblem("The source file system does not exist in this account.")
         if flag(metadata, "Encrypted"):
             check_key(target, metadata.get("KmsKeyId"))
+        elif "KmsKeyId" in metadata:
+            raise RestoreProblem("If KmsKeyId is specified, Encrypted must be set to true.")
         if metadata["PerformanceMode"] not in ("generalPurpose", "maxIO"):
             raise RestoreProblem(f"Invalid restore metadata. PerformanceMode {metadata['PerformanceMode']!r}")
         token = metadata["CreationToken"]
