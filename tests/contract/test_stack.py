@@ -79,6 +79,14 @@ def test_a_vault_whose_execution_is_not_started_for_a_throttle_is_tried_again() 
     assert {"StepFunctions.ExecutionLimitExceeded", "StepFunctions.AWSStepFunctionsException"} <= names
 
 
+def test_appconfig_may_have_plans_checked_whatever_it_tells_of_the_caller() -> None:
+    """No source is asked for, which no documentation promises; so whoever calls from outside must gain nothing."""
+    permission = MADE["AWS::Lambda::Permission"]["ValidatePlanPermission"]
+    assert permission["Principal"] == "appconfig.amazonaws.com"
+    assert not {key for key in permission if key.startswith("Source")}
+    assert deployed().roles()["ValidatePlanFunctionRole"] == []
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_task_has_a_time_out_is_tried_again_when_throttled_and_fails_to_a_named_end(machine: str) -> None:
     definition = json.loads((ROOT / f"statemachine/{machine}.asl.json").read_text(encoding="utf-8"))
