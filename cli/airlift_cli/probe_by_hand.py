@@ -41,6 +41,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
         "AppConfig gives a newly deployed plan",
         "`iam:SimulatePrincipalPolicy` answers",
         "EventBridge reaches a topic of its",
+        "Lambda makes a function's log group",
         "Lambda, with ApplicationLogLevel",
         "events:ListRules,",
         "The managed restore policies suffice",

@@ -1,4 +1,7 @@
-"""AppConfig: a deployment asks the profile's Lambda validators first, as on AWS, and is refused with their words."""
+"""AppConfig: a deployment asks the profile's Lambda validators first, as on AWS, and is refused with their words.
+
+Nor is a profile deleted that has hosted versions, as AWS says in field reports (aws-cdk issue 26804).
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ from typing import Any
 
 import ministack.app
 from ministack.services import appconfig
+from ministack.services.cloudformation import provisioners
 
 from local.asl.errors import TaskError
 from local.cloud import lambdas
 
+_KIND = "AWS::AppConfig::ConfigurationProfile"
+_PROFILE = re.compile(r"/applications/([^/]+)/configurationprofiles/([^/]+)")
 _DEPLOYMENTS = re.compile(r"/applications/([^/]+)/environments/([^/]+)/deployments")
 
 
 def install() -> None:
-    """Put the validators before ministack's StartDeployment."""
-    handle = appconfig.handle_request
+    """Put the validators before ministack's StartDeployment, and a look at the versions before a profile's end."""
+    handle, delete = appconfig.handle_request, provisioners._RESOURCE_HANDLERS[_KIND]["delete"]
 
     async def validated(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
         found = _DEPLOYMENTS.fullmatch(path)
@@ -28,9 +34,18 @@ def install() -> None:
             loop = asyncio.get_running_loop()
             objection = await loop.run_in_executor(None, copy_context().run, _objection, found[1], json.loads(body))
             if objection:
-                return _refusal(objection)
+                return _refusal(objection, "InvalidConfiguration")
+        profile = _PROFILE.fullmatch(path)
+        if profile and method == "DELETE" and (objection := _in_the_way(profile[1], profile[2])):
+            return _refusal(objection)
         return await handle(method, path, headers, body, query)
 
+    def emptied(physical_id: str, properties: dict[str, Any]) -> None:
+        if objection := _in_the_way(properties["ApplicationId"], physical_id):
+            raise ValueError(objection)
+        delete(physical_id, properties)
+
+    provisioners._RESOURCE_HANDLERS[_KIND]["delete"] = emptied
     appconfig.handle_request = validated
     ministack.app.SERVICE_HANDLERS["appconfig"] = validated
 
@@ -59,9 +74,20 @@ def _objection(application: str, asked: dict[str, Any]) -> str | None:
     return None
 
 
-def _refusal(objection: str) -> tuple[int, dict[str, str], bytes]:
+def _in_the_way(application: str, profile: str) -> str | None:
+    """What keeps a profile from being deleted."""
+    if any(key.startswith(f"{application}/{profile}/") for key in appconfig._hosted_versions):
+        return (
+            f"Cannot delete configuration profile {profile} because there are still hosted configuration versions "
+            "existing under it."
+        )
+    return None
+
+
+def _refusal(objection: str, reason: str | None = None) -> tuple[int, dict[str, str], bytes]:
     """BadRequestException as the service model has it."""
-    detail = {"InvalidConfiguration": [{"Type": "LAMBDA", "Reason": objection}]}
-    body = {"Message": objection, "Reason": "InvalidConfiguration", "Details": detail}
+    body: dict[str, Any] = {"Message": objection}
+    if reason:
+        body |= {"Reason": reason, "Details": {reason: [{"Type": "LAMBDA", "Reason": objection}]}}
     headers = {"Content-Type": "application/json", "x-amzn-errortype": "BadRequestException"}
     return 400, headers, json.dumps(body).encode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from airlift.isolation import Places, look
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, WaiterError
 
 from local.cloud import accounts
 from local.cloud.accounts import APPROVERS, StackFailed
@@ -184,6 +184,9 @@ def test_the_isolated_network_is_what_a_plan_names_and_leads_nowhere_until_someb
     found, key = accounts.make_network(cloud)
     assert key.startswith(f"arn:aws:kms:{REGION}:{RECOVERY}:key/")
     assert [len(found[name]) for name in ("availabilityZones", "subnetIds", "securityGroupIds")] == [2, 2, 1]
+    for service, role in (("rds", "RDS"), ("elasticfilesystem", "AmazonElasticFileSystem"), ("backup", "Backup")):
+        made = cloud.client("iam", RECOVERY).get_role(RoleName=f"AWSServiceRoleFor{role}")["Role"]
+        assert made["Path"] == f"/aws-service-role/{service}.amazonaws.com/"
     places = Places(frozenset([*found["subnetIds"], *found["securityGroupIds"]]))
     subnets_alone = Places(frozenset(found["subnetIds"]))
 
@@ -209,3 +212,30 @@ def test_a_dropped_connection_had_its_effect_and_no_answer(cloud: Cloud) -> None
     with pytest.raises(ConnectionClosedError):
         backup.create_backup_vault(BackupVaultName="dropped", CreatorRequestId="one")
     assert backup.describe_backup_vault(BackupVaultName="dropped")["CreatorRequestId"] == "one"
+
+
+def test_a_stack_whose_plan_was_put_in_force_ends_only_without_its_versions(cloud: Cloud) -> None:
+    """As accounts/README.md deletes Airlift's: versions first."""
+    application = {"Type": "AWS::AppConfig::Application", "Properties": {"Name": "plans"}}
+    given = {"ApplicationId": {"Ref": "Plans"}, "Name": "plan", "LocationUri": "hosted"}
+    profile = {"Type": "AWS::AppConfig::ConfigurationProfile", "Properties": given}
+    template = json.dumps({"Resources": {"Plans": application, "Plan": profile}})
+    stacks, appconfig = cloud.client("cloudformation", RECOVERY), cloud.client("appconfig", RECOVERY)
+    stacks.create_stack(StackName="plans", TemplateBody=template)
+    stacks.get_waiter("stack_create_complete").wait(StackName="plans", WaiterConfig={"Delay": 1})
+    made = {
+        one["LogicalResourceId"]: one for one in stacks.describe_stack_resources(StackName="plans")["StackResources"]
+    }
+    names = {
+        "ApplicationId": made["Plans"]["PhysicalResourceId"],
+        "ConfigurationProfileId": made["Plan"]["PhysicalResourceId"],
+    }
+    version = appconfig.create_hosted_configuration_version(**names, Content=b"{}", ContentType="application/json")
+    with pytest.raises(ClientError, match="hosted configuration versions"):
+        appconfig.delete_configuration_profile(**names)
+    stacks.delete_stack(StackName="plans")
+    with pytest.raises(WaiterError):
+        stacks.get_waiter("stack_delete_complete").wait(StackName="plans", WaiterConfig={"Delay": 1})
+    appconfig.delete_hosted_configuration_version(**names, VersionNumber=version["VersionNumber"])
+    stacks.delete_stack(StackName="plans")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="plans", WaiterConfig={"Delay": 1})
