@@ -149,6 +149,19 @@ def test_prepare_finds_the_cluster_and_makes_the_bucket(clients: Clients) -> Non
     assert made == [f"shop-uploads-{RECOVERY_ID}-1"]
 
 
+@pytest.mark.parametrize(("mode", "fits"), [("CONFIG_MAP", False), ("API_AND_CONFIG_MAP", True), ("API", True)])
+def test_a_cluster_kept_ready_must_let_aws_backup_in(mode: str, fits: bool) -> None:
+    cluster = {"cluster": {"name": "spare", "status": "ACTIVE", "accessConfig": {"authenticationMode": mode}}}
+    with answers("eks", ("describe_cluster", cluster)) as clients:
+        (need,) = FAMILY.needs(a_target(clusterName="spare"))
+        if fits:
+            need(clients)
+            return
+        with pytest.raises(MetadataRefused, match="takes no access entries") as caught:
+            need(clients)
+    assert "--name spare --access-config authenticationMode=API_AND_CONFIG_MAP" in caught.value.remedy
+
+
 def test_the_name_of_a_new_cluster_must_be_free(clients: Clients) -> None:
     target = a_target(metadata=NEW)
     metadata = FAMILY.metadata(POINT, target)

@@ -201,11 +201,19 @@ class Eks(Family):
 
 
 def _check_ready(name: str, cluster: Mapping[str, Any] | None) -> None:
-    """`cluster` as EKS describes it. Raises `MetadataRefused` unless it is there and serves."""
+    """`cluster` as EKS describes it. Raises `MetadataRefused` unless it serves and lets AWS Backup in.
+
+    For the latter see eks/latest/userguide/integration-backup.html.
+    """
     if cluster is None or cluster["status"] not in {"ACTIVE", "UPDATING"}:
         raise MetadataRefused(
             f"Cluster {name} is {cluster['status'] if cluster else 'missing'}, not ACTIVE.",
             "make it ready, with its nodes and storage drivers, or name another in the plan's targets.",
+        )
+    if cluster.get("accessConfig", {}).get("authenticationMode") == "CONFIG_MAP":
+        raise MetadataRefused(
+            f"Cluster {name} takes no access entries, by which AWS Backup comes into it.",
+            f"`aws eks update-cluster-config --name {name} --access-config authenticationMode=API_AND_CONFIG_MAP`.",
         )
 
 
