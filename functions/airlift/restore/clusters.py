@@ -7,7 +7,8 @@ IAM actions; "own" are names that end in the recovery's id and the attempt:
   the last two on subnet, option and parameter groups too; rds:DescribeDBInstances on any db
 - validate: rds:DescribeDBClusters, DescribeDBInstances
 - delete: these, and rds:DeleteDBInstance, DeleteDBCluster, DeleteDBSubnetGroup on own ones
-- under a customer managed key also kms:DescribeKey, CreateGrant on it, with kms:ViaService rds (inferred)
+- finish, under a customer managed key: kms:DescribeKey, CreateGrant on it, with kms:ViaService rds, since Aurora acts
+  on behalf of who makes or changes something (Overview.Encryption.Keys.html)
 """
 
 from __future__ import annotations
