@@ -55,7 +55,10 @@ class Settings:
     batches every 5 minutes (devguide/eventbridge.html). `rates` and `total_rate` are calls a second per account and
     Region. `missing_vault_code`: AWS documents ResourceNotFoundException for a vault that isn't there, and clients
     have met AccessDeniedException. `scan_results_visible`: whether a restore-access vault shows the results of malware
-    scans that its source's owner made (undocumented). `allowed_images`: GetAllowedImagesSettings' answer.
+    scans that its source's owner made (undocumented). `failing_seconds`: from the end of a session without approval
+    until its vault is FAILED; `pending_visible`: whether a vault shows before its approvers have decided (both
+    undocumented).
+    `allowed_images`: GetAllowedImagesSettings' answer.
     `emulator_time`: a moment of the emulator's clock as Backup's
     clock has it, in epoch seconds. `seed` makes every id repeatable.
     """
@@ -70,6 +73,8 @@ class Settings:
     total_rate: float = 50.0
     missing_vault_code: str = "ResourceNotFoundException"
     scan_results_visible: bool = True
+    failing_seconds: float = 0.0
+    pending_visible: bool = True
     allowed_images: dict[str, Any] = field(default_factory=no_images_refused)
     emulator_time: Callable[[float], float] = the_same
     organizations: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(STORY_ORGANIZATIONS))

@@ -6,8 +6,11 @@ import json
 
 import pytest
 
-from local.simulation.story import DAY
+from local.aws.settings import Settings
+from local.simulation.story import DAY, Story
+from local.simulation.world import Simulation
 from tests.workflow.approvals import OPERATOR
+from tests.workflow.playing import console, operator
 from tests.workflow.scenarios import HOUR, Played, played
 
 
@@ -147,6 +150,41 @@ def test_access_alone_restores_nothing_until_it_is_resumed() -> None:
     (job,) = after.jobs
     opened = next(r["at"] for r in after.of("TIMELINE#") if r["kind"] == "closed")
     assert job["CreationDate"].isoformat() > opened[:9] + "4", "restored before the resume"
+
+
+def test_an_expired_request_is_made_anew_although_aws_backup_learns_of_its_end_later() -> None:
+    with Simulation(settings=Settings(failing_seconds=90)) as sim:
+        story = Story(sim)
+        story.prepare(days=1)
+        story.votes = ()
+        story.send_finding()
+        story.run_to_end()
+        assert story.recovery()["outcome"] == "ApprovalExpired"
+        assert len(story.sessions()) == 2
+
+
+def test_a_request_whose_vault_shows_only_when_it_is_granted_is_recovered_from() -> None:
+    with Simulation(settings=Settings(pending_visible=False)) as sim:
+        story = Story(sim)
+        story.prepare(days=1)
+        story.send_finding()
+        assert story.run_to_end()["status"] == "SUCCEEDED"
+        [told] = [one["text"] for one in story.records("RECOVERY#", "TIMELINE#") if one["kind"] == "request"]
+        assert told.endswith("which AWS Backup does not show yet")
+        assert story.recovery()["outcome"] == "Recovered"
+
+
+def test_a_drill_whose_request_never_shows_is_not_clean_while_people_may_vote_on_it() -> None:
+    with Simulation(settings=Settings(pending_visible=False)) as sim:
+        story = Story(sim)
+        story.prepare(days=1)
+        story.votes = ()
+        console(story, drill=True)
+        sim.run(HOUR)
+        operator(story, "stop", reason="enough")
+        sim.run(2 * HOUR)
+        assert "cleanedUpAt" not in story.recovery()
+        assert "does not tell its session" in " ".join(message["Message"] for message in sim.messages())
 
 
 def test_stopping_withdraws_the_request_says_who_and_leaves_the_way_free() -> None:

@@ -94,7 +94,7 @@ class Access:
             # Without mpa:StartSession the vault itself fails (devguide, troubleshooting).
             vault.state = "FAILED"
             return answer
-        operation = _Operation(lambda: self._grant(vault), lambda _reason: self._fail(vault))
+        operation = _Operation(lambda: self._grant(vault), lambda _reason: self._learn_of_end(vault))
         session = self._start(team, caller, _CREATE, source.arn, operation, vault.comment)
         vault.session_arn = session.arn
         return answer
@@ -125,6 +125,12 @@ class Access:
             self._fail(vault)
             raise
         vault.state, vault.approved = "AVAILABLE", self._state.now()
+
+    def _learn_of_end(self, vault: Vault) -> None:
+        if seconds := self._state.context.settings.failing_seconds:
+            self._state.context.after(seconds, lambda: self._fail(vault))
+        else:
+            self._fail(vault)
 
     def _fail(self, vault: Vault) -> None:
         vault.state = "FAILED"

@@ -159,10 +159,15 @@ class State:
         if owner not in (None, caller.account):
             raise AccessDenied
         arn = vault_arn(caller.account, caller.region, name)
-        if arn not in self.vaults:
+        if arn not in self.vaults or not self.shows(self.vaults[arn]):
             code = self.context.settings.missing_vault_code
             raise AwsError(code, f"Backup vault {name} was not found.")
         return self.vaults[arn]
+
+    def shows(self, vault: Vault) -> bool:
+        """Whether its account sees the vault: one that approvers have yet to grant only if the settings say so."""
+        pending = vault.kind == RESTORE_ACCESS and vault.state == "CREATING"
+        return self.context.settings.pending_visible or not pending
 
     def vault_by_arn(self, arn: str, region: str) -> Vault:
         """The vault of any account, in `region`. Raises AwsError."""

@@ -78,7 +78,8 @@ class Vaults:
     def list_backup_vaults(self, caller: Caller, params: Params) -> Params:
         """ListBackupVaults: without SourceBackupVaultArn and MpaSessionArn, as the model has it."""
         kind = params.get("ByVaultType")
-        found = [self._summary(vault) for vault in self._state.vaults_of(caller) if kind in (None, vault.kind)]
+        seen = [vault for vault in self._state.vaults_of(caller) if self._state.shows(vault)]
+        found = [self._summary(vault) for vault in seen if kind in (None, vault.kind)]
         items, token = page(found, "BackupVaultName", params, 1000, "InvalidParameterValueException")
         return {"BackupVaultList": items, "NextToken": token}
 
