@@ -21,7 +21,7 @@ from airlift.errors import (
     VaultAccessRevoked,
     VaultNotCreated,
 )
-from airlift.values import safe_text
+from airlift.values import parse_time, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,6 +182,11 @@ def vault_name(recovery_id: str, source_vault_arn: str, request: int) -> str:
     """Name of the restore-access vault: derived, so that a repeated request is the same one (2 to 50 characters)."""
     mark = hashlib.sha256(source_vault_arn.encode()).hexdigest()[:6]
     return f"{recovery_id}-{mark}-{request}"
+
+
+def is_unseen(vault: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a request, by the vault's record in the ledger, may still be voted on whose vault never showed."""
+    return "unseen" in vault and at - parse_time(vault["requestedAt"]) < UNSEEN_FOR
 
 
 def named_recovery(vault: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airlift.access import UNSEEN_FOR, Access, ending, read_access, seconds_to_wait
+from airlift.access import Access, ending, is_unseen, read_access, seconds_to_wait
 from airlift.access_vaults import describe
 from airlift.announcements import AccessApproved
 from airlift.announcing import announce
@@ -36,10 +36,10 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
     session_arn = (vault or {}).get("MpaSessionArn") or work.vault.get("sessionArn")
     access = read_access(vault, _session(session_arn))
     moment = now()
-    waited = moment - parse_time(work.vault["requestedAt"])
-    wait = seconds_to_wait(waited.total_seconds())
+    waited = (moment - parse_time(work.vault["requestedAt"])).total_seconds()
+    wait = seconds_to_wait(waited)
     if vault is None and "unseen" in work.vault:
-        access = Access("pending" if waited < UNSEEN_FOR else "expired", session_readable=False)
+        access = Access("pending" if is_unseen(work.vault, moment) else "expired", session_readable=False)
     elif "unseen" in work.vault:
         work.save(unseen=None)
     _record(work, access, session_arn, wait, rounds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airlift.access import comment, creator_request_id, vault_name
+from airlift.access import comment, creator_request_id, is_unseen, vault_name
 from airlift.access_vaults import describe, recovery_of, restore_access_vaults
 from airlift.arns import Arn
 from airlift.aws import MPA_REGION, client
@@ -43,7 +43,7 @@ def request_access(work: VaultWork) -> dict[str, Any]:
 
     Raises the named errors of a request that AWS refuses; nobody is asked then.
     """
-    found = _existing_vault(work) or _create(work)
+    found = _existing_vault(work) or _unseen(work) or _create(work)
     at = now()
     name = found["BackupVaultName"]
     unseen = ", which AWS Backup does not show yet" if "unseen" in found else ""
@@ -107,6 +107,14 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
                     'start again with "adoptVault": "adopt" to use it, or "replace" to delete it and ask anew.',
                 )
     return None
+
+
+def _unseen(work: VaultWork) -> dict[str, Any] | None:
+    """The request of an earlier run of this recovery that people may vote on, though its vault does not show yet."""
+    name = work.vault.get("restoreAccessBackupVaultName")
+    if name != _name(work) or not is_unseen(work.vault, now()):
+        return None
+    return {"BackupVaultName": name, "unseen": True}
 
 
 def _what_becomes_of(work: VaultWork, vault: dict[str, Any]) -> str | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airlift.access import UNSEEN_FOR, vault_name
+from airlift.access import is_unseen, vault_name
 from airlift.access_vaults import describe, listed_access_vaults, recovery_of
 from airlift.aws import client
 from airlift.ledger import Ledger, Record, lock_key, vault_key
 from airlift.runtime import account_of
-from airlift.values import now, parse_time
+from airlift.values import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _own(recovery_id: str, vault: Record) -> Iterator[tuple[str, str, str]]:
     for name in sorted(_names(recovery_id, vault) - {""}):
         if name not in listed:
             listed[name] = describe(name)
-            if listed[name] is None and name == vault.get("restoreAccessBackupVaultName") and _may_come(vault):
+            if listed[name] is None and name == vault.get("restoreAccessBackupVaultName") and is_unseen(vault, now()):
                 yield name, "", "CREATING"
         elif listed[name] is None:
             yield name, "", ""
@@ -60,11 +60,6 @@ def _own(recovery_id: str, vault: Record) -> Iterator[tuple[str, str, str]]:
             continue
         if recovery_of(found) == recovery_id:
             yield found["BackupVaultName"], found["BackupVaultArn"], found.get("VaultState", "")
-
-
-def _may_come(vault: Record) -> bool:
-    """Whether approvers may still vote on a request whose vault was never seen."""
-    return "unseen" in vault and now() - parse_time(vault["requestedAt"]) < UNSEEN_FOR
 
 
 def _names(recovery_id: str, vault: Record) -> set[str]:

@@ -309,6 +309,16 @@ def test_a_request_whose_vault_does_not_show_before_the_vote_is_waited_for(work:
     assert texts(w.ledger, "request") == [f"Access requested as {OURS}, which AWS Backup does not show yet"]
 
 
+@pytest.mark.parametrize(("hours", "asked"), [(24, []), (25, [OURS])])
+def test_a_request_that_has_not_shown_is_not_made_twice_while_people_may_vote_on_it(
+    work: Make, services: Services, hours: int, asked: list[str]
+) -> None:
+    backup = Backup(services)
+    known = {"restoreAccessBackupVaultName": OURS, "requestedAt": stamp(ago(hours=hours)), "unseen": True}
+    assert request_access(work(vault=FRESH | known))["next"] == "wait"
+    assert backup.asked == asked
+
+
 def told(w: VaultWork) -> list[dict[str, Any]]:
     return list(w.ledger.query(recovery_key(RECOVERY_ID)[0], "NOTICE#"))
 
