@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).with_name("templates")
+_TURNING = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "\ufffd")
+"""Characters that change the direction of what stands beside them: a name with one could turn an outcome's words."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -25,7 +27,12 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_in_order,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _in_order(value: Any) -> Any:
+    return value.translate(_TURNING) if isinstance(value, str) else value

@@ -115,6 +115,16 @@ def test_whatever_stands_in_a_report_is_shown_as_text(document: Callable[..., di
     assert str(coded("`<b>` & c")) == "<code>&lt;b&gt;</code> &amp; c"
 
 
+def test_no_name_turns_the_words_beside_it_and_a_page_may_fetch_and_run_nothing(
+    document: Callable[..., dict[str, Any]],
+) -> None:
+    html = page(document(made("a", resourceName="a\u202edetadilav\u2066", reason="`b\u200f`")))
+    assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", html)
+    assert "a\ufffddetadilav\ufffd" in html
+    assert "<code>b\ufffd</code>" in page(document() | {"cause": "`b\u200f`"})
+    assert "default-src 'none'" in html
+
+
 def test_a_running_recovery_and_one_without_anything_have_pages(document: Callable[..., dict[str, Any]]) -> None:
     html = page(document())
     assert "still running" in html
