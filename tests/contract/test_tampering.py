@@ -90,6 +90,8 @@ TOLD = [
     ("TamperedExecutions", "states", "StopExecution", {"executionArn": OF_A_VAULT}),
     ("TamperedExecutions", "backup", "DeleteBackupVault", {"backupVaultName": "airlift-r-1"}),
     ("TamperedExecutions", "backup", "StartRestoreJob", {"recoveryPointArn": "arn:aws:backup:r:1:recovery-point:x"}),
+    ("TamperedExecutions", "backup", "StartCopyJob", {"sourceBackupVaultName": "airlift-r-1"}),
+    ("TamperedExecutions", "backup", "CreateBackupAccessPoint", {"recoveryPointArn": "x"}),
     ("TamperedExecutions", "backup", "CreateRestoreAccessBackupVault", {"backupVaultName": "mine"}),
     ("TamperedWatch", "events", "DeleteRule", {"name": "airlift-RecoveryStateMachineGuardDutyFinding-0A1B"}),
     ("TamperedWatch", "events", "DisableRule", {"name": "airlift-TamperedWatch-0A1B", "eventBusName": "default"}),
