@@ -245,6 +245,8 @@ def _join(ledger: Ledger, identity: str, wanted: Wanted) -> Outcome:
         joined |= {"joinedFirstSign": wanted.first_sign, "joinedFirstSignFrom": wanted.first_sign_from}
         only_if["joinedFirstSign"] = recovery.get("joinedFirstSign")
         text += f" It moves the first sign of compromise to {wanted.first_sign}."
+    elif wanted.on_demand and wanted.first_sign and wanted.first_sign != counts:
+        text += f" Its first sign stays {counts}; `airlift first-sign {identity} {wanted.first_sign}` changes it."
     try:
         ledger.write(*changes, Update(recovery_key(identity), joined, only_if=only_if))
     except Conflict:

@@ -288,12 +288,14 @@ def test_another_trigger_joins_the_running_recovery_and_may_move_the_first_sign(
     assert seen["recoveryId"] == RECOVERY_ID
 
 
-def test_a_person_who_joins_with_latest_is_told_that_nothing_moves(
-    given: Callable[..., None], ledger: Ledger, receives: Receive
+@pytest.mark.parametrize("given_sign", ["latest", stamp(ago(hours=2))])
+def test_a_person_who_joins_with_a_later_sign_is_told_that_nothing_moves(
+    given: Callable[..., None], ledger: Ledger, receives: Receive, given_sign: str
 ) -> None:
+    """A forged finding may have come first, with a sign from before all points."""
     given(a_lock(SECOND_EXECUTION), a_recovery(firstSign=FIRST_SEEN))
-    answer = receives(START | {"firstSign": "latest"})
-    assert f"airlift first-sign {RECOVERY_ID} latest" in answer["text"]
+    answer = receives(START | {"firstSign": given_sign})
+    assert f"airlift first-sign {RECOVERY_ID} {given_sign}`" in answer["text"]
     assert first_sign(recovery(ledger, RECOVERY_ID)) == FIRST_SEEN
 
 
