@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -248,4 +250,7 @@ probe.add_to(app)
 
 def run() -> None:
     """Entry point of the `airlift` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding has not is no reason to say nothing
+            stream.reconfigure(errors="replace")
     app()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from airlift_cli.problems import Problem
+
+
+_PIPE_WIDTH = 180
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,11 @@ class Session:
 
     @cached_property
     def console(self) -> Console:
-        """Standard output; numbers and paths are not coloured by guess."""
-        return Console(highlight=False, markup=False, emoji=False)
+        """Standard output; numbers and paths are not coloured by guess. On a pipe there is room for all columns."""
+        console = Console(highlight=False, markup=False, emoji=False)
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = _PIPE_WIDTH
+        return console
 
     def say(self, words: RenderableType) -> None:
         """Prints words for a person; nothing in JSON mode."""

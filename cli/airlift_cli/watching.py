@@ -41,7 +41,7 @@ def watch(session: Session, reading: Reading, recovery_id: str, *, interval: flo
         return _once(session, reading.snapshot(recovery_id))
     if session.as_json:
         return _json_lines(session, reading, recovery_id, interval)
-    if plain or not session.console.is_terminal:
+    if plain or not session.console.is_terminal or session.console.is_dumb_terminal:
         return _plain_lines(session, reading, recovery_id, interval)
     return _live(session, reading, recovery_id, interval)
 

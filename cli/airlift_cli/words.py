@@ -113,10 +113,11 @@ def cells(values: Iterable[Text]) -> Text:
 
 def wrapped(text: Text, width: int, *, indent: int = 0, most: int = 3) -> list[Text]:
     """A text as lines of at most `width` cells, the later ones indented; cut after `most` lines."""
-    lines = list(text.wrap(_MEASURE, width - indent, overflow="fold"))
+    room = max(1, width - indent)
+    lines = list(text.wrap(_MEASURE, room, overflow="fold"))
     if len(lines) > most:
         lines = lines[:most]
-        lines[-1].truncate(width - indent - 2)
+        lines[-1].truncate(max(0, room - 2))
         lines[-1].append(" …")
     for line in lines:
         line.rstrip()

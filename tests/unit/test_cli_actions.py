@@ -254,6 +254,13 @@ def test_status_lists_the_newest_first(world: World) -> None:
     assert len(json.loads(world.run("--json", "status", "--limit", "1").output)) == 1
 
 
+def test_on_a_pipe_no_column_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put([LISTED, recovery()])
+    monkeypatch.delenv("COLUMNS")
+    assert world.run("status").output.rstrip().endswith("GuardDuty finding Exfiltration:S3/AnomalousBehavior")
+    assert RECOVERY_ID in world.run("drills").output
+
+
 def test_status_of_one_tells_how_it_stands(world: World) -> None:
     world.put([*RUNNING.vaults, *RUNNING.votes, *RUNNING.items, *RUNNING.timeline, recovery()])
     result = world.run("status", RECOVERY_ID)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
-from airlift_cli.main import app
+from airlift_cli.main import app, run
 from airlift_cli.problems import Exit
 from typer.testing import CliRunner
 
@@ -55,6 +56,15 @@ def test_its_examples_are_such_that_it_takes_them(path: tuple[str, ...], command
     shown = "".join(CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).output.split())
     for example in examples:
         assert "".join(example.split()) in shown
+
+
+def test_an_encoding_that_lacks_a_character_stops_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.argv", ["airlift", "probe"])
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as end:
+        run()
+    assert (end.value.code, b"rows by hand" in written.getvalue()) == (0, True)
 
 
 @pytest.mark.parametrize(

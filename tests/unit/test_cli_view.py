@@ -51,6 +51,11 @@ def test_no_line_is_longer_than_the_terminal(snapshot: Snapshot, width: int) -> 
     assert RECOVERY_ID in text_of(snapshot, width)
 
 
+@pytest.mark.parametrize("width", [1, 4, 12, 13, 40])
+def test_a_terminal_too_narrow_for_it_cuts_and_breaks_nothing(width: int) -> None:
+    assert frame(ENDED, now=NOW, width=width, height=45).plain
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_running_recovery_tells_the_essentials(width: int) -> None:
     text = text_of(RUNNING, width)

@@ -89,10 +89,10 @@ def test_json_lines_tell_changes_only() -> None:
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_timeline_that_can_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     reading, (made, file) = Scripted(RUNNING, ENDED), session(as_json=as_json)
-    answers = iter([failing("ThrottlingException", 400), TIMELINE])
+    answers: list[ClientError | tuple[Record, ...]] = [failing("ThrottlingException", 400), TIMELINE]
 
     def timeline_since(_recovery_id: str, _since: Any) -> Iterator[Record]:
-        answer = next(answers)
+        answer = answers.pop(0)
         if isinstance(answer, ClientError):
             raise answer
         return iter(answer)
@@ -115,6 +115,13 @@ def test_the_live_view_survives_a_lost_connection_and_leaves_the_last_frame() ->
     left_on_screen = text.rsplit("\x1b[?1049l", 1)[1]
     assert "ResourcesNotRestored" in left_on_screen
     assert "connection lost" not in left_on_screen
+
+
+def test_a_terminal_that_can_not_be_drawn_on_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    made, file = session(terminal=True)
+    assert follow(made, Scripted(RUNNING, ENDED)) == Exit.NOT_RECOVERED
+    assert TIMELINE[0]["text"] in file.getvalue()
 
 
 def test_the_live_view_is_redrawn_at_the_new_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,10 +170,10 @@ def test_waiting_for_one_to_begin(monkeypatch: pytest.MonkeyPatch, state: str) -
     made, file = session()
     reading = Scripted()
     another_account = {**ENDED.recovery, "recoveryId": "r-20261125-222233334444-0000"}
-    looks = iter([[], [ENDED.recovery], LOST, LOST, [another_account, recovery(state=state)]])
+    looks: list[list[Record] | Exception] = [[], [ENDED.recovery], LOST, LOST, [another_account, recovery(state=state)]]
 
     def recent(_limit: int) -> list[Record]:
-        look = next(looks)
+        look = looks.pop(0)
         if isinstance(look, Exception):
             raise look
         return look
