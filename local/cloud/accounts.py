@@ -156,7 +156,7 @@ def make_network(cloud: Cloud) -> tuple[dict[str, list[str]], str]:
 
 def admit_people(cloud: Cloud, stack: Mapping[str, str]) -> dict[str, str]:
     """Step 8, in the recovery account, given the outputs of Airlift's stack: the policies' ARNs, by output."""
-    needed = ("LedgerTableName", "EvidenceBucketName", "WorkingBucketName", "PlanApplicationId")
+    needed = ("LedgerTableName", "EvidenceBucketName", "WorkingBucketName", "PlanApplicationId", "RestoreRoleArn")
     template = "4-recovery-account/operators.yaml"
     policies = deploy(cloud, RECOVERY, template, "airlift-operators", **{name: stack[name] for name in needed})
     deploy(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airlift.card import Deployed, card
+from airlift.plan import Plan
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local.simulation.policies import allows
@@ -24,6 +28,7 @@ VALUES = {
     "WorkingBucketName": "airlift-workingbucket-1a2b3c",
     "EvidenceKeyArn": f"arn:aws:kms:ap-northeast-1:444455556666:key/{'0a1b':0<12}",
     "PlanApplicationId": "abc1234",
+    "RestoreRoleArn": "arn:aws:iam::444455556666:role/airlift-RestoreRole-1A2B",
 }
 PLACE = "ap-northeast-1:444455556666"
 MACHINE, EXECUTION = f"arn:aws:states:{PLACE}:stateMachine:airlift", f"arn:aws:states:{PLACE}:execution:airlift"
@@ -32,8 +37,8 @@ EVIDENCE, PLAN = "arn:aws:s3:::airlift-evidencebucket-1a2b3c", f"arn:aws:appconf
 VAULT, TOPIC = f"arn:aws:backup:{PLACE}:backup-vault:some", f"arn:aws:sns:{PLACE}:airlift-people"
 STACK = f"arn:aws:cloudformation:{PLACE}:stack/airlift/0a1b"
 
-ALL, NOBODY = {"Viewer", "Responder", "Operator"}, set[str]()
-# Responder and Operator stand for themselves together with Viewer.
+ALL, NOBODY = {"Viewer", "Responder", "Operator", "ByHand"}, set[str]()
+# The others stand for themselves together with Viewer.
 MAY: list[tuple[str, str, set[str]]] = [
     ("cloudformation:DescribeStacks", STACK, ALL),
     ("cloudformation:UpdateStack", STACK, NOBODY),
@@ -70,9 +75,11 @@ MAY: list[tuple[str, str, set[str]]] = [
     ("sns:Publish", TOPIC, {"Operator"}),
     ("backup:ListRecoveryPointsByBackupVault", VAULT, ALL),
     ("backup:StartRestoreJob", f"arn:aws:ec2:{PLACE}:snapshot/snap-1", NOBODY),
-    ("backup:CreateRestoreAccessBackupVault", VAULT, NOBODY),
-    ("mpa:StartSession", "arn:aws:mpa:us-east-1:999900001111:approval-team/recovery", NOBODY),
-    ("iam:PassRole", "arn:aws:iam::444455556666:role/airlift-RestoreRole-1A2B", NOBODY),
+    ("backup:StartRestoreJob", "arn:aws:backup:ap-northeast-1:111122223333:recovery-point:1", {"ByHand"}),
+    ("backup:CreateRestoreAccessBackupVault", VAULT, {"ByHand"}),
+    ("backup:DeleteBackupVault", f"{VAULT[:-4]}by-hand-production", {"ByHand"}),
+    ("mpa:StartSession", "arn:aws:mpa:us-east-1:999900001111:approval-team/recovery", {"ByHand"}),
+    ("iam:PassRole", "arn:aws:iam::444455556666:role/airlift-RestoreRole-1A2B", NOBODY),  # but to AWS Backup
 ]
 
 
@@ -107,6 +114,29 @@ def test_who_may(action: str, resource: str, allowed: set[str]) -> None:
     assert {who for who in ALL if _may(who, action, resource)} == allowed
 
 
+def test_whoever_goes_by_the_card_passes_the_restore_role_to_aws_backup_alone() -> None:
+    role = VALUES["RestoreRoleArn"]
+    assert _may("ByHand", "iam:PassRole", role, {"iam:PassedToService": "backup.amazonaws.com"})
+    assert not _may("ByHand", "iam:PassRole", role, {"iam:PassedToService": "ec2.amazonaws.com"})
+    assert not _may("ByHand", "iam:PassRole", f"{role}X", {"iam:PassedToService": "backup.amazonaws.com"})
+
+
+def test_the_cards_calls_are_allowed_by_hand() -> None:
+    """Each call of the offline card is one that the policy, or the viewer's, lets its user make."""
+    plan = Plan.from_document(yaml_parse((ACCOUNTS.parent / "plans/example.yaml").read_text()))
+    deployed = Deployed(f"{MACHINE}-recovery", VALUES["RestoreRoleArn"])
+    page = card(plan, deployed, at=datetime(2026, 11, 24, tzinfo=UTC), version="1")
+    calls = set(re.findall(r"aws (backup|mpa) ([a-z-]+) ", page))
+    assert len(calls) > 6
+    resources = {
+        "start-restore-job": "arn:aws:backup:ap-northeast-1:111122223333:recovery-point:1",
+        "get-session": "arn:aws:mpa:us-east-1:999900001111:session/recovery/1",
+    }
+    for service, operation in calls:
+        action = f"{service}:{''.join(map(str.capitalize, operation.split('-')))}"
+        assert _may("ByHand", action, resources.get(operation, f"{VAULT[:-4]}by-hand-production")), action
+
+
 def test_responder_closes_access_of_airlift_only() -> None:
     ours = {"aws:ResourceTag/airlift:recovery": "r-20261001-111122223333-7f3a"}
     assert _may("Responder", "backup:DeleteBackupVault", VAULT, ours)
@@ -128,7 +158,7 @@ def test_evidence_under_a_key_is_read_through_s3() -> None:
 
 def test_policies_name_what_the_stack_holds() -> None:
     stack = yaml_parse((ACCOUNTS.parent / "template.yaml").read_text())
-    needed = {"LedgerTableName", "EvidenceBucketName", "WorkingBucketName", "PlanApplicationId"}
+    needed = {"LedgerTableName", "EvidenceBucketName", "WorkingBucketName", "PlanApplicationId", "RestoreRoleArn"}
     assert needed <= set(stack["Outputs"])
     assert {"DailyCheckFunction", "ValidatePlanFunction"} <= set(stack["Resources"])
     assert properties(stack, "PeopleTopic")["TopicName"] == {"Fn::Sub": "${AWS::StackName}-people"}

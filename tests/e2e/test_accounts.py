@@ -151,6 +151,7 @@ def _clients(cloud: Cloud, key: str, secret: str, token: str | None = None) -> C
 def test_people_may_do_what_their_policies_say_and_break_glass_needs_a_second_factor(cloud: Cloud) -> None:
     stack = {"LedgerTableName": "airlift-Ledger-1", "PlanApplicationId": "abc1234"}
     stack |= {"EvidenceBucketName": "evidence", "WorkingBucketName": "working"}
+    stack |= {"RestoreRoleArn": f"arn:aws:iam::{RECOVERY}:role/airlift-RestoreRole-1"}
     policies, iam = accounts.admit_people(cloud, stack), cloud.client("iam", RECOVERY)
     role = _role(cloud, RECOVERY, "on-duty")
     for policy in ("ViewerPolicyArn", "ResponderPolicyArn"):
