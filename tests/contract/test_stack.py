@@ -9,6 +9,7 @@ import pytest
 
 from checks.deployed import OPTIONS, deployed
 from local.simulation.template import ROOT, translated
+from tests.contract.accounts import holds
 
 MADE = deployed().made
 BUCKETS = MADE["AWS::S3::Bucket"]
@@ -45,6 +46,15 @@ def test_evidence_is_locked_as_the_parameters_say_under_ones_own_key() -> None:
 def test_what_a_recovery_knows_outlives_the_stack(name: str) -> None:
     resource = translated()["Resources"][name]
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "account", "taken"),
+    [("", "", True), ("rate(30 days)", "111122223333", True), ("rate(30 days)", "", False)],
+)
+def test_a_scheduled_drill_needs_its_account(schedule: str, account: str, taken: bool) -> None:
+    (assertion,) = translated()["Rules"]["DrillHasAnAccount"]["Assertions"]
+    assert holds(assertion["Assert"], {"DrillSchedule": schedule, "DrillAccount": account}) is taken
 
 
 def test_the_ledger_is_protected_from_deletion_and_can_be_put_back() -> None:
