@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from airlift_cli.app import command
+from airlift_cli.evidence import save
 from airlift_cli.probe_by_hand import BY_HAND
 from airlift_cli.probe_run import (
     AS_READ,
@@ -128,7 +129,7 @@ def _report(session: Session, run: Run, out: Path, only: list[Step] | None) -> E
     except Pending as pending:
         waiting = masked(pending)
     document = shared(run.state) | {"waitingFor": waiting}
-    out.write_text(json.dumps(document, indent=1) + "\n")
+    save(out, json.dumps(document, indent=1) + "\n")
     session.document(document)
     counts = ", ".join(f"{count} {kind}" for kind, count in document["counts"].items())
     session.say(f"{counts}. Written to {out}, without ids; it may be shared.")

@@ -80,3 +80,11 @@ def test_what_a_later_run_needs_is_for_its_owner_alone(tmp_path: Path) -> None:
     state.facts["arn"] = "x"
     state.keep()
     assert (state.path.stat().st_mode & 0o777, State.read(state.path).facts) == (0o600, {"arn": "x"})
+
+
+def test_a_result_that_can_not_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    vault, role = "arn:aws:backup:ap-northeast-1:111122223333:backup-vault:test", "arn:aws:iam::444455556666:role/r"
+    words = ["probe", "--clean-up", "--yes", "--vault", vault, "--restore-role", role]
+    words += ["--state", str(tmp_path / "state.json"), "--out", str(tmp_path / "nowhere/result.json")]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, "nowhere/result.json can't be written" in result.output) == (Exit.BAD_INPUT, True)
