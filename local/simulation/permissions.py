@@ -29,7 +29,7 @@ class Permissions:
         self.roles: dict[str, Statements] = {}
         """Statements of each role's inline policies, by the role's ARN."""
         self.resource_policies: dict[str, Statements] = {}
-        """Statements of queues' and buckets' policies, by the resource's ARN."""
+        """Statements of queues', topics' and buckets' policies, by the resource's ARN."""
         self.used: set[tuple[str, str, str]] = set()
         """(role name, action, resource) of everything a role was allowed."""
         self.denied: list[tuple[str, str, str]] = []
@@ -93,10 +93,11 @@ class Permissions:
         if not allows(function.permissions, "lambda:InvokeFunction", function.arn, principal=service):
             raise ServiceError("AccessDeniedException", f"{service} may not invoke {function.arn}.", 403)
 
-    def may_send(self, service: str, account: str, queue_arn: str) -> bool:
-        """Whether a queue's policy lets a service send for an account."""
-        policy, context = self.resource_policies.get(queue_arn, ()), {"aws:SourceAccount": account}
-        return allows(policy, "sqs:SendMessage", queue_arn, context, principal=service)
+    def may_send(self, service: str, account: str, arn: str) -> bool:
+        """Whether a queue's or a topic's policy lets a service send for an account."""
+        policy, context = self.resource_policies.get(arn, ()), {"aws:SourceAccount": account}
+        action = "sns:Publish" if ":sns:" in arn else "sqs:SendMessage"
+        return allows(policy, action, arn, context, principal=service)
 
     def bucket_policy(self, call: Call) -> Mapping[str, Any]:
         """Answers s3:PutBucketPolicy and GetBucketPolicy; moto would apply a policy without its conditions."""

@@ -131,6 +131,11 @@ class Resources:
         arn = self._client("sns").create_topic(Name=p.get("TopicName", self._named(logical_id)))["TopicArn"]
         return Made(arn, {"TopicName": arn.rpartition(":")[2]})
 
+    def topic_policy(self, logical_id: str, p: Properties) -> Made:
+        for arn in p["Topics"]:
+            self._world.permissions.resource_policies[arn] = as_list(p["PolicyDocument"]["Statement"])
+        return Made(logical_id)
+
     def subscription(self, _logical_id: str, p: Properties) -> Made:
         made = self._client("sns").subscribe(
             TopicArn=p["TopicArn"], Protocol=p["Protocol"], Endpoint=p["Endpoint"], ReturnSubscriptionArn=True
@@ -212,6 +217,7 @@ CREATORS: Mapping[str, Callable[[Resources, str, Properties], Made]] = {
     "AWS::S3::BucketPolicy": Resources.bucket_policy,
     "AWS::SNS::Subscription": Resources.subscription,
     "AWS::SNS::Topic": Resources.topic,
+    "AWS::SNS::TopicPolicy": Resources.topic_policy,
     "AWS::SQS::Queue": Resources.queue,
     "AWS::SQS::QueuePolicy": Resources.queue_policy,
     "AWS::StepFunctions::StateMachine": Resources.state_machine,

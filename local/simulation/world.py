@@ -300,9 +300,11 @@ class Simulation:
             if not self.authorize(role_arn, "states:StartExecution", target):
                 raise ServiceError("AccessDeniedException", f"{role_arn} may not start {target}.", 403)
             self.engine.start(target, None, json.dumps(event))
-        elif ":sns:" in target and role_arn:
-            if not self.authorize(role_arn, "sns:Publish", target):
-                raise ServiceError("AuthorizationError", f"{role_arn} may not publish to {target}.", 403)
+        elif ":sns:" in target:
+            by = role_arn or "events.amazonaws.com"
+            may = self.permissions.may_send(by, self.account, target)
+            if not (self.authorize(by, "sns:Publish", target) if role_arn else may):
+                raise ServiceError("AuthorizationError", f"{by} may not publish to {target}.", 403)
             self.client("sns").publish(TopicArn=target, Message=event)
         else:
             raise LookupError(f"not simulated as a rule's target: {target}")

@@ -183,14 +183,21 @@ def test_every_alarm_reaches_people() -> None:
             assert cloudwatch_may_publish(STACK, name, topic), f"{name} can't publish to {topic}"
 
 
-def test_every_rule_that_tells_people_has_a_role_that_may() -> None:
-    """A target with a role publishes with its rights (eventbridge/latest/userguide/eb-events-iam-roles.html)."""
-    for name, rule in STACK.found["AWS::Events::Rule"].items():
-        for target in rule["Targets"]:
-            if target["Arn"] in TOPICS.values():
-                role = STACK.found["AWS::IAM::Role"][target["RoleArn"].partition(".")[0]]
-                own = [one for policy in role["Policies"] for one in as_list(policy["PolicyDocument"]["Statement"])]
-                assert allows(own, "sns:Publish", target["Arn"]), name
+def test_every_rule_that_tells_people_may_by_the_topics_policy_and_has_no_role() -> None:
+    """With a role "event delivery may fail" (eventbridge/latest/userguide/eb-use-resource-based.html)."""
+    telling = [
+        target
+        for rule in STACK.found["AWS::Events::Rule"].values()
+        for target in rule["Targets"]
+        if target["Arn"] in TOPICS.values()
+    ]
+    assert telling
+    for target in telling:
+        assert "RoleArn" not in target
+        policy, of_account = STACK.topic_policy(target["Arn"]), {"aws:SourceAccount": ACCOUNT}
+        assert allows(policy, "sns:Publish", target["Arn"], of_account, principal="events.amazonaws.com")
+        others = {"aws:SourceAccount": "777788889999"}
+        assert not allows(policy, "sns:Publish", target["Arn"], others, principal="events.amazonaws.com")
 
 
 def test_no_other_kind_of_publisher_is_unknown_here() -> None:
@@ -245,10 +252,7 @@ def changed(
     made = template["Resources"]
     if policy is not None:
         document = {"Version": "2012-10-17", "Statement": policy}
-        made["Policy"] = {
-            "Type": "AWS::SNS::TopicPolicy",
-            "Properties": {"Topics": [{"Ref": "PeopleTopic"}], "PolicyDocument": document},
-        }
+        made["PeopleTopicPolicy"]["Properties"]["PolicyDocument"] = document
     if key_policy is not None:
         document = {"Version": "2012-10-17", "Statement": key_policy}
         made["TopicKey"] = {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": document}}
