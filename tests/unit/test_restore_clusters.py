@@ -227,6 +227,15 @@ def test_what_is_amiss_is_told(clients: Clients) -> None:
     assert f"instance orders-1-{RECOVERY_ID}-1 is missing" in validation.how
 
 
+@pytest.mark.parametrize(("asked", "good"), [("16", True), ("16.8", True), ("1", False), ("16.4", False)])
+def test_a_plan_may_leave_the_minor_version_to_rds(clients: Clients, asked: str, good: bool) -> None:
+    target = a_target(metadata={"engineVersion": asked}, subnetIds=subnets(clients))
+    this = restored(Aurora(), point(Aurora()), target, CREATED)
+    Aurora().prepare(clients, this.point, target, this.metadata)
+    make_cluster(clients("rds"), this, EngineVersion="16.8")
+    assert ("version 16.8, not" not in Aurora().validate(clients, this).how) is good
+
+
 def cluster_is(state: str, **more: Any) -> tuple[str, dict[str, Any]]:
     cluster = {
         "DBClusterIdentifier": NAME,

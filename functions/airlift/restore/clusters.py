@@ -165,7 +165,7 @@ class Clusters(Family):
             f"cluster {name} available, {cluster['Engine']} {version}, encrypted,"
             f" {len(wished)} instances available; no data was read",
             (state == "available", f"cluster {name} is {state}, not available"),
-            (asked in {None, version}, f"cluster {name} has version {version}, not {asked}"),
+            (not asked or f"{version}.".startswith(f"{asked}."), f"cluster {name} has version {version}, not {asked}"),
             (bool(cluster.get("StorageEncrypted")), f"cluster {name} is not encrypted"),
             *(
                 (states.get(each) == "available", f"instance {each} is {states.get(each, 'missing')}")
