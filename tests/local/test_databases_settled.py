@@ -11,7 +11,7 @@ from airlift.restore.base import RecoveryPoint, Restored, Target
 from tests.local.network import Network, key
 from tests.local.settling import clients, until_done
 from tests.local.story import OWNER, RECOVERY, REGION, client
-from tests.local.test_clusters import ENGINES, cluster
+from tests.local.test_clusters import ENGINES, cluster, role_of_rds
 
 if TYPE_CHECKING:
     from tests.local.story import Story
@@ -36,6 +36,8 @@ def table() -> str:
 @pytest.mark.parametrize("kind", [*ENGINES, "DSQL", "Timestream"])
 def test_from_recovery_point_to_clean_up(story: Story, kind: str) -> None:
     story.prepare()
+    if kind in ENGINES:
+        role_of_rds()
     source = dsql() if kind == "DSQL" else table() if kind == "Timestream" else cluster(kind)
     arn = story.protect(source)
     story.granted()
