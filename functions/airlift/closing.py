@@ -14,8 +14,8 @@ from airlift.announcing import announce
 from airlift.approving import next_request
 from airlift.aws import MPA_REGION, client
 from airlift.children import child_ended, is_child, record_ending, stop_children, vault_endings
-from airlift.endings import Ending, of_execution, overall, with_next_step
-from airlift.errors import DrillPreempted
+from airlift.endings import RECOVERED, Ending, next_step_at_end, of_execution, overall, with_next_step
+from airlift.errors import DrillPreempted, OperatorNeeded, Superseded, Unavailable
 from airlift.keeping import keep
 from airlift.ledger import (
     Holder,
@@ -36,9 +36,11 @@ from airlift.remembering import remembered, write_history
 from airlift.report import message
 from airlift.reporting import page_at, write
 from airlift.runtime import NO_ANSWER, account_of, logger
+from airlift.suspecting import doubt
 from airlift.telemetry import tell_end
 from airlift.timeline import entry
 from airlift.values import now, safe_text, stamp
+from airlift.wishes import still_wanted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,7 +49,10 @@ if TYPE_CHECKING:
 def close_ended_recovery(ledger: Ledger, recovery_id: str, execution_arn: str, ended: dict[str, str]) -> dict[str, Any]:
     """The end that the workflow itself reaches. `ended` holds error and cause if a state of it failed."""
     problem = _ending_of(ended, recovery_id) if ended.get("error") else None
-    return _close(ledger, recovery_id, execution_arn, problem, by_status=False)
+    try:
+        return _close(ledger, recovery_id, execution_arn, problem, by_status=False)
+    except Superseded as error:  # perhaps by another run of this step, which has freed the lock: the next try sees that
+        raise Unavailable(error.what, "none; the step is tried again.") from error
 
 
 def close_by_status(ledger: Ledger, execution_arn: str, status: dict[str, Any]) -> dict[str, Any]:
@@ -165,10 +170,13 @@ def _close(
             return {"outcome": "Superseded", "cause": cause, "recoveryId": recovery_id, "next": "end"}
         holder, problem = None, _preemption(recovery)
     # From here on nothing joins any more: a new trigger waits until the lock is free, and opens its own recovery.
-    ledger.write(Update(recovery_key(recovery_id), {"state": "CLOSING"}), holder=holder)
+    begun = Update(recovery_key(recovery_id), {"state": "CLOSING"}, only_if={"state": recovery.get("state")})
+    ledger.write(begun, holder=holder)
+    recovery = ledger.get(recovery_key(recovery_id)) or {}  # with what joined, or an operator noted, until just now
     vaults = list(ledger.query(recovery_key(recovery_id)[0], "VAULT#"))
+    doubt(ledger, recovery, vaults, holder)
     endings = vault_endings(vaults, recovery_id, stopped=by_status)
-    ending = problem or overall(endings)
+    ending = problem or _unless_wanted(ledger, recovery_id, overall(endings))
     at = now()
     for arn in (vault["sourceBackupVaultArn"] for vault in vaults if not vault.get("ending")):
         record_ending(ledger, recovery_id, arn, endings[arn], holder)
@@ -205,6 +213,16 @@ def _close(
     logger.info("Recovery closed", extra={"outcome": ending.name})
     tell_end(recovery_id, ending.name, written.document["cost"]["usd"])
     return _told(ledger, recovery | ended)
+
+
+def _unless_wanted(ledger: Ledger, recovery_id: str, ending: Ending) -> Ending:
+    """The ending, which is not good if an operator wants more of a vault than it had done when it ended."""
+    wanted = still_wanted(ledger, recovery_id) if ending.name == RECOVERED else []
+    if not wanted:
+        return ending
+    text = f"Wanted once more when its vault had ended: {', '.join(wanted[:3])}, {len(wanted)} in all."
+    step = next_step_at_end(recovery_id, f"`airlift resume {recovery_id}` restores that.")
+    return Ending(OperatorNeeded.__name__, f"{text} Next step: {step}")
 
 
 def _preemption(recovery: Record) -> Ending:

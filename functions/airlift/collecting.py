@@ -13,7 +13,7 @@ from airlift.errors import ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import OUTCOMES, RESTORED, attempted, candidate_of, hold
 from airlift.ledger import Change, Put, Record, Update, item_key, merge
-from airlift.points import moment_of
+from airlift.suspecting import after_sign, is_after
 from airlift.telemetry import tell_outcomes
 from airlift.values import now, stamp
 from airlift.waves import is_failure
@@ -80,22 +80,11 @@ def _suspect(work: VaultWork, item: Record, cut: datetime) -> bool:
     """Holds what was restored from a point that lies after the first sign, which has moved since it was started."""
     if item["state"] not in RESTORED:
         return False
-    if not _is_after(item, cut):
+    if not is_after(item, cut):
         return False
-    reason = _after_sign(item)
+    reason = after_sign(item)
     hold(work, item, reason, _SUSPECT, attempted(item, "COMPLETED", reason, _SUSPECT.name))
     return True
-
-
-def _is_after(item: Record, cut: datetime) -> bool:
-    """Whether the item's point lies after the cut-off as it stands now; a point that the operator chose never does."""
-    point = candidate_of(item)
-    return not point.get("chosen") and moment_of(point) > cut
-
-
-def _after_sign(item: Record) -> str:
-    at = moment_of(candidate_of(item))
-    return f"restored from {stamp(at)}, after the first sign of compromise as it is known now"
 
 
 def counting(work: VaultWork, batch: list[Record], step: int) -> Update:
@@ -135,11 +124,13 @@ def finish(work: VaultWork, cut: datetime) -> dict[str, Any]:
         outcomes[item["state"]] += 1
         if item["wanted"] and item["state"] != "validated":
             missing.append(f"{item['resourceArn']} {item['state']}: {item.get('reason', '')}")
-        elif item["state"] == "validated" and _is_after(item, cut):
-            missing.append(f"{item['resourceArn']} {_after_sign(item)}")
+        elif item["state"] == "validated" and is_after(item, cut):
+            missing.append(f"{item['resourceArn']} {after_sign(item)}")
     selected = work.vault["selected"]
     told_ = ", ".join(f"{n} {state}" for state, n in sorted(outcomes.items()))
-    work.at_end = {"counts": dict(outcomes)}
+    # Up to where points were taken: the first sign may move when this vault has ended (`airlift.suspecting`).
+    margin = work.plan.points.margin_minutes
+    work.at_end = {"counts": dict(outcomes), "cutOff": stamp(cut), "marginMinutes": margin}
     if missing or sum(outcomes.values()) != selected or set(outcomes) - OUTCOMES:
         raise ResourcesNotRestored(
             f"{work.vault_arn}: of {selected} selected {told_}. {'; '.join(missing[:3])}",

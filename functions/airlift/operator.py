@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airlift.aws import client
-from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
-from airlift.ledger import Ledger, Put, Record, Update, execution_key, keyed, recovery_key
+from airlift.endings import VAULT_RECOVERED
+from airlift.errors import InvalidInput, RecoveryAlreadyRuns, Unavailable, UnknownRecovery
+from airlift.ledger import Ledger, Put, Record, Update, execution_key, item_key, keyed, recovery_key, vault_key
 from airlift.lock import running_holder
 from airlift.plan_store import newest_plan
 from airlift.preempting import opening, preempts, stop_preempted
@@ -39,6 +40,11 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
     runs = bool(lock and lock["recoveryId"] == action.recovery_id)
     if action.action == "stop":
         return _stop(ledger, recovery, lock if runs else None, action, at)
+    if runs and recovery["state"] == "CLOSING":
+        raise Unavailable(
+            f"Recovery {action.recovery_id} is just ending; what is done now would be too late for it.",
+            "none; the step is tried again, and goes on with it when it has ended.",
+        )
     if action.action == "clean-up" or (is_drill(action.recovery_id) and not runs):
         return _clean_up(ledger, execution_arn, recovery, action)
     if lock and not runs and action.action not in ("first-sign", "pin") and not preempts(action.recovery_id, lock):
@@ -55,11 +61,27 @@ def act(ledger: Ledger, execution_arn: str, action: Action, at: datetime) -> dic
         ledger.write(*changes, *later, entry(action.recovery_id, at, "operator", text))
     if runs:
         done = text or f"Recovery {action.recovery_id} runs already; nothing to resume."
+        done += _waits(ledger, recovery, action)
         return {"outcome": "done", "text": done, "recoveryId": action.recovery_id, "account": ""}
     if action.action in ("first-sign", "pin"):
         text += f" The recovery does not run; go on with `airlift resume {action.recovery_id}`."
         return {"outcome": "done", "text": text, "recoveryId": action.recovery_id, "account": ""}
     return _resume(ledger, execution_arn, recovery, text, lock)
+
+
+def _waits(ledger: Ledger, recovery: Record, action: Action) -> str:
+    """In words, which vaults have ended while others go on, so that what is wanted of them waits for a resume."""
+    if action.action not in ("continue", "restore-again", "pin"):
+        return ""
+    identity, ended = recovery["recoveryId"], []
+    for arn in recovery["vaults"]:
+        ending = (ledger.get(vault_key(identity, arn)) or {}).get("ending", {}).get("name")
+        known = (ledger.get(item_key(identity, arn, one)) for one in action.resource_arns or ())
+        if ending and (any(known) or (action.action == "continue" and ending != VAULT_RECOVERED)):
+            ended.append(f"{arn} ({ending})")
+    if not ended:
+        return ""
+    return f" Ended already: {', '.join(ended)}; there it waits for `airlift resume {identity}`, when all have ended."
 
 
 def _overridden(ledger: Ledger, action: Action, why: str, at: datetime) -> str:
@@ -95,22 +117,23 @@ def _noted(
 ) -> tuple[Sequence[Put | Update], str]:
     """The changes that note the operator's decision, and what it is in words."""
     key = recovery_key(recovery["recoveryId"])
+    same = {"state": recovery["state"]}  # what is noted while it ends would be lost
     match action.action:
         case "first-sign":
             sign = action.first_sign
             told = sign if sign is None or isinstance(sign, str) else stamp(sign)
             text = f"First sign of compromise set to {told}."
-            return [Update(key, {"operatorFirstSign": told, "operatorFirstSignAt": stamp(at)})], text
+            return [Update(key, {"operatorFirstSign": told, "operatorFirstSignAt": stamp(at)}, same)], text
         case "continue":
             wave = action.wave or "the wave that waits"
             text = f"Continue with {wave}; held resources are tried again."
             let_pass = {**recovery.get("continuedWaves", {}), action.wave or EVERY_WAVE: stamp(at)}
             values = {"continuedAt": stamp(at), "continuedWaves": let_pass}
             # Two people may let two waves pass at one time.
-            return [Update(key, values, only_if={"continuedAt": recovery.get("continuedAt")})], text
+            return [Update(key, values, same | {"continuedAt": recovery.get("continuedAt")})], text
         case "restore-again" | "pin":
             records, text = noted(ledger, recovery, action, execution_arn, at)
-            return [*records, *([Update(key, {"wishedAt": stamp(at)})] if records else [])], text
+            return [*records, *([Update(key, {"wishedAt": stamp(at)}, same)] if records else [])], text
     return [], ""
 
 

@@ -30,7 +30,7 @@ def noted(ledger: Ledger, recovery: Record, action: Action, execution_arn: str, 
     Raises `InvalidInput` for a resource that no vault has selected, or that a pin comes too late for.
     """
     identity = recovery["recoveryId"]
-    arns = action.resource_arns or ()
+    arns = tuple(dict.fromkeys(action.resource_arns or ()))
     for arn in arns:
         _check(ledger, recovery, action, arn)
     records = [
@@ -83,6 +83,13 @@ def wishes(work: VaultWork) -> list[Record]:
     """What the operator wants and nobody has granted or refused yet."""
     pk, _ = recovery_key(work.recovery_id)
     return [wish for wish in work.ledger.query(pk, "AGAIN#") if "takenAt" not in wish]
+
+
+def still_wanted(ledger: Ledger, recovery_id: str) -> list[str]:
+    """Resources that the operator wants once more, and that no vault has taken up or refused."""
+    pk, prefix = again_key(recovery_id, "")
+    open_ = (wish for wish in ledger.query(pk, prefix) if "takenAt" not in wish and "pin" not in wish)
+    return [wish["resourceArn"] for wish in open_]
 
 
 def wanted_here(work: VaultWork, wish: Record) -> Record | None:

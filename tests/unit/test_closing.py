@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift import aws
 from airlift.closing import close_by_status, close_ended_recovery
-from airlift.errors import AirliftError
-from airlift.ledger import Ledger, execution_key, keyed, last_key, lock_key, recovery_key, vault_key, vote_key
+from airlift.errors import AirliftError, Unavailable
+from airlift.ledger import (
+    Conflict,
+    Ledger,
+    again_key,
+    execution_key,
+    keyed,
+    last_key,
+    lock_key,
+    recovery_key,
+    vault_key,
+    vote_key,
+)
 from airlift.values import stamp
 
 from tests.unit.domain import (
@@ -26,6 +37,7 @@ from tests.unit.domain import (
     a_recovery,
     a_vault,
     ago,
+    an_item,
     published,
     refused,
     texts,
@@ -106,6 +118,83 @@ def test_what_the_workflow_caught_is_the_ending_whatever_the_vaults_say(
     assert answer["outcome"] == name
     assert answer["cause"].startswith(cause)
     assert "Next step: " in answer["cause"]
+
+
+AFTER = stamp(ago(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("sign", "good"),
+    [
+        ({}, True),
+        ({"joinedFirstSign": stamp(ago(hours=3))}, False),
+        ({"operatorFirstSign": stamp(ago(hours=3))}, False),
+        ({"joinedFirstSign": stamp(ago(minutes=31))}, True),  # the point is older still
+    ],
+)
+def test_a_vault_that_ended_before_an_earlier_first_sign_was_known_is_not_recovered_by_later_points(
+    ledger: Ledger, given: Callable[..., None], people: Service, sign: Any, good: bool
+) -> None:
+    vault = a_vault(ending=GOOD, cutOff=AFTER, marginMinutes=0)
+    given(a_lock(), a_recovery(**sign), vault, an_item(open=None, state="validated"))
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert answer["outcome"] == ("Recovered" if good else "ResourcesNotRestored")
+    assert answer["vaults"] == {VAULT: "VaultRecovered" if good else "ResourcesNotRestored"}
+    assert good is ("restore-again" not in answer["cause"])
+
+
+def test_what_was_wanted_when_its_vault_had_ended_keeps_the_recovery_from_being_green(
+    ledger: Ledger, given: Callable[..., None], people: Service
+) -> None:
+    wish = keyed(again_key(RECOVERY_ID, "arn:wanted"), resourceArn="arn:wanted", at=stamp(NOW))
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD), wish)
+    answer = close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert answer["outcome"] == "OperatorNeeded"
+    assert "arn:wanted" in answer["cause"]
+    assert f"`airlift resume {RECOVERY_ID}`" in answer["cause"]
+
+
+def test_a_run_that_another_was_quicker_than_tells_what_that_came_to(
+    ledger: Ledger, given: Callable[..., None], people: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(a_lock(), a_recovery(), a_vault(ending=GOOD))
+    monkeypatch.setattr("airlift.closing.is_held_by", lambda *_: bool(the_other()))
+
+    def the_other() -> object:
+        monkeypatch.setattr("airlift.closing.is_held_by", lambda *_: True)
+        return close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+
+    with pytest.raises(Unavailable):
+        close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})
+    assert close_ended_recovery(ledger, RECOVERY_ID, EXECUTION, {})["outcome"] == "Recovered"
+    assert len(published(people)) == 1
+
+
+def test_a_preempted_drill_is_closed_once_however_often_that_is_begun(
+    ledger: Ledger, given: Callable[..., None], people: Service, states: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no lock that would keep the second one out, as where an event came twice, or the janitor meets it."""
+    drill = RECOVERY_ID.replace("r-", "drill-", 1)
+    pk, _ = recovery_key(drill)
+    served = SERVED | {"recoveryId": drill}
+    given(a_recovery(recoveryId=drill, pk=pk, mode="drill", preemptedBy=RECOVERY_ID), a_lock(SECOND_EXECUTION), served)
+    ended = {"status": "ABORTED"}
+    monkeypatch.setattr("airlift.closing.stop_children", lambda *_: the_other())
+
+    def the_other() -> None:
+        monkeypatch.setattr("airlift.closing.stop_children", lambda *_: None)
+        real = ledger.write
+        monkeypatch.setattr(ledger, "write", lambda *changes, **more: meanwhile(real, *changes, **more))
+
+    def meanwhile(real: Any, *changes: Any, **more: Any) -> None:
+        monkeypatch.setattr(ledger, "write", real)
+        close_by_status(ledger, EXECUTION, ended)
+        real(*changes, **more)
+
+    with pytest.raises(Conflict):
+        close_by_status(ledger, EXECUTION, ended)
+    assert (ledger.get(recovery_key(drill)) or {})["state"] == "ENDED"
+    assert close_by_status(ledger, EXECUTION, ended)["outcome"] == "closed before"
 
 
 @pytest.mark.parametrize("lock", [[], [a_lock(SECOND_EXECUTION)]])

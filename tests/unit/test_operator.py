@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlift.errors import InvalidInput, RecoveryAlreadyRuns, UnknownRecovery
+from airlift.errors import InvalidInput, RecoveryAlreadyRuns, Unavailable, UnknownRecovery
 from airlift.inputs import Action, parse_input
 from airlift.ledger import Conflict, Ledger, again_key, execution_key, lock_key, recovery_key
 from airlift.operator import act
@@ -101,6 +101,60 @@ def test_on_an_ended_recovery_it_goes_on_if_the_action_needs_that(
     else:
         assert ledger.get(lock_key(ACCOUNT)) is None
         assert "airlift" in answer["text"] or "nothing to stop" in answer["text"]
+
+
+@pytest.mark.parametrize(("action", "fields"), ACTIONS[:-1])
+def test_while_a_recovery_is_ending_an_action_waits_until_it_has(
+    ledger: Ledger, given: Callable[..., None], states: Service, action: str, fields: Any
+) -> None:
+    given(a_lock(), a_recovery(state="CLOSING"), ITEM)
+    with pytest.raises(Unavailable):
+        acts(ledger, action, **fields)
+    assert texts(ledger) == []
+
+
+@pytest.mark.parametrize(("action", "fields"), ACTIONS[1:-1])
+def test_an_action_is_not_lost_to_an_ending_that_began_just_now(
+    ledger: Ledger,
+    given: Callable[..., None],
+    states: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    fields: Any,
+) -> None:
+    given(*RUNNING, ITEM)
+
+    def closing(*_: object) -> Any:
+        given(a_recovery(state="CLOSING"))
+        return a_lock()
+
+    monkeypatch.setattr("airlift.operator.running_holder", closing)
+    with pytest.raises(Conflict):
+        acts(ledger, action, **fields)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "ending", "waits"),
+    [
+        (*ACTIONS[1], "OperatorNeeded", True),
+        (*ACTIONS[1], "VaultRecovered", False),
+        (*ACTIONS[3], "VaultRecovered", True),
+        (*ACTIONS[3], None, False),
+    ],
+)
+def test_what_is_wanted_of_a_vault_that_has_ended_waits_for_a_resume(
+    ledger: Ledger, given: Callable[..., None], states: Service, action: str, fields: Any, ending: Any, waits: bool
+) -> None:
+    given(*RUNNING, ITEM, a_vault(ending=ending and {"name": ending, "cause": "x", "at": "y"}))
+    text = acts(ledger, action, **fields)["text"]
+    assert (f"waits for `airlift resume {RECOVERY_ID}`" in text) is waits
+
+
+def test_a_resource_that_is_named_twice_is_wanted_once(
+    ledger: Ledger, given: Callable[..., None], states: Service
+) -> None:
+    given(*RUNNING, ITEM)
+    assert acts(ledger, "restore-again", resourceArns=[table_arn("orders")] * 2)["outcome"] == "done"
 
 
 def test_continue_notes_when_and_for_which_wave(ledger: Ledger, given: Callable[..., None], states: Service) -> None:

@@ -158,6 +158,17 @@ def earlier_sign_while_restoring(story: Story) -> None:
 
 
 @scenario
+def sign_corrected_after_the_end(story: Story) -> None:
+    """Recovered; then it turns out that the attack began before the point that was taken, and an operator says so."""
+    arn = story.prepare(days=3)[0]
+    finding(story)
+    story.run_to_end()
+    operator(story, "first-sign", firstSign=iso(story.sim.clock.now() - 30 * HOUR))
+    story.run_to_end(operator(story, "resume"))
+    story.run_to_end(operator(story, "restore-again", resourceArns=[arn]))
+
+
+@scenario
 def sign_given_later(story: Story) -> None:
     """No first sign is known: access is granted, restoring waits until an operator gives one."""
     story.prepare()

@@ -96,6 +96,18 @@ def test_what_was_poisoned_when_restored_is_restored_again_from_before() -> None
     assert len(after.jobs) == 2
 
 
+def test_what_was_recovered_is_not_any_more_when_the_first_sign_turns_out_to_be_earlier() -> None:
+    after = played("sign_corrected_after_the_end")
+
+    text = next(r["text"] for r in after.of("TIMELINE#") if r["text"].startswith("ResourcesNotRestored: "))
+    (item,) = after.items.values()
+    assert f"{item['resourceArn']} restored from 2026-01-0" in text
+    assert f"`airlift restore-again {after.recovery['recoveryId']} {item['resourceArn']}`" in text
+    assert points_used(after) == {"2026-01-02"}
+    assert len(after.jobs) == 2
+    assert len(after.asked) == len(played("approved").asked), "nobody is asked for what is open"
+
+
 def test_restoring_waits_for_a_first_sign() -> None:
     after = played("sign_given_later")
 

@@ -68,6 +68,10 @@ ENDINGS: dict[str, tuple[list[Ending], list[Ending]]] = {
         [("FAILED", "OperatorNeeded"), RECOVERED, RECOVERED],
         [("FAILED", "OperatorNeeded"), RECOVERED],
     ),
+    "sign_corrected_after_the_end": (
+        [RECOVERED, TOLD, *failed("ResourcesNotRestored"), RECOVERED],
+        [RECOVERED, RECOVERED],
+    ),
     "sign_given_later": ([RECOVERED] * 2, [RECOVERED]),
     "paused_wave_continued": ([RECOVERED] * 2, [RECOVERED]),
     "restored_again": ([RECOVERED] * 2, [RECOVERED] * 2),
