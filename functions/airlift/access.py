@@ -209,6 +209,23 @@ def comment(recovery_id: str, account: str, mode: str, reason: str) -> str:
     return head + safe_text(reason, 200 - len(head))
 
 
+def next_request(vault: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the next request, after an expiry or by a resume, a new one with a name of its own."""
+    gone = (
+        "restoreAccessBackupVaultName",
+        "requesting",
+        "unseen",
+        "approvals",
+        "rejections",
+        "expiresAt",
+        "grantedAt",
+        "sessionArn",
+        "reminded",
+        "accessDoubtedAt",
+    )
+    return {"request": vault.get("request", 1) + 1, **dict.fromkeys(gone)}
+
+
 def seconds_to_wait(waiting_for: float) -> int:
     """Seconds until the next look: 5 for two minutes, then growing with the time waited, to 5 minutes."""
     return 5 if waiting_for < 120 else int(min(300, max(5, (waiting_for - 110) / 2)))

@@ -9,9 +9,8 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from airlift.access import read_access
+from airlift.access import next_request, read_access
 from airlift.access_vaults import describe
-from airlift.approving import next_request
 from airlift.arns import Arn
 from airlift.collecting import collect, finish
 from airlift.confirming import awaits_confirmation

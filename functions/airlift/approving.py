@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airlift.access import Access, ending, is_unseen, read_access, seconds_to_wait
+from airlift.access import Access, ending, is_unseen, next_request, read_access, seconds_to_wait
 from airlift.access_vaults import describe
 from airlift.announcements import AccessApproved
 from airlift.announcing import announce
 from airlift.aws import MPA_REGION, client
 from airlift.endings import ACCESS_OPEN
-from airlift.ledger import Change, Put, Record, keyed, merge, vote_key
+from airlift.ledger import Change, Put, keyed, merge, vote_key
 from airlift.runtime import logger
 from airlift.telemetry import tell_votes
 from airlift.timeline import entry
@@ -61,22 +61,6 @@ def check_approval(work: VaultWork) -> dict[str, Any]:
         work.at_end = next_request(work.vault)
         raise error
     return {"next": "wait", "waitSeconds": wait}
-
-
-def next_request(vault: Record) -> dict[str, Any]:
-    """What makes the next request, after an expiry or by a resume, a new one with a name of its own."""
-    gone = (
-        "restoreAccessBackupVaultName",
-        "approvals",
-        "rejections",
-        "expiresAt",
-        "grantedAt",
-        "sessionArn",
-        "reminded",
-        "accessDoubtedAt",
-        "unseen",
-    )
-    return {"request": vault.get("request", 1) + 1, **dict.fromkeys(gone)}
 
 
 def _ask_anew(work: VaultWork, request: int) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from airlift.access import next_request
 from airlift.access_vaults import describe
 from airlift.announcements import RecoveryEnded
 from airlift.announcing import announce
-from airlift.approving import next_request
 from airlift.aws import MPA_REGION, client
 from airlift.children import child_ended, is_child, record_ending, stop_children, vault_endings
 from airlift.endings import RECOVERED, Ending, next_step_at_end, of_execution, overall, with_next_step
@@ -117,7 +117,7 @@ def _withdraw(ledger: Ledger, recovery_id: str, by: str, holder: Holder | None, 
     CancelSession is documented for the team's owner; that the requester may call it is inferred from the IAM actions
     that AWS lists for requesters (multipartyapproval.html).
     """
-    name = vault.get("restoreAccessBackupVaultName")
+    name = vault.get("restoreAccessBackupVaultName") or vault.get("requesting")
     if name is None or "grantedAt" in vault or vault.get("withdrawalBy") == by:
         return ""
     described = describe(name) or {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airlift.access import comment, creator_request_id, is_unseen, vault_name
+from airlift.access import comment, creator_request_id, is_unseen, next_request, vault_name
 from airlift.access_vaults import describe, recovery_of, restore_access_vaults
 from airlift.arns import Arn
 from airlift.aws import MPA_REGION, client
@@ -43,7 +43,14 @@ def request_access(work: VaultWork) -> dict[str, Any]:
 
     Raises the named errors of a request that AWS refuses; nobody is asked then.
     """
-    found = _existing_vault(work) or _unseen(work) or _create(work)
+    # An ending finds by it what is asked for just now; and without the lock nobody is asked, nor anything touched.
+    work.save(requesting=_name(work))
+    found = _existing_vault(work) or _unseen(work)
+    if found:
+        work.access_is_lost(seems_so=False)
+    else:
+        _count_anew(work)
+        found = _create(work)
     at = now()
     name = found["BackupVaultName"]
     unseen = ", which AWS Backup does not show yet" if "unseen" in found else ""
@@ -82,7 +89,8 @@ def _existing_vault(work: VaultWork) -> dict[str, Any] | None:
         ended = own and vault["VaultState"] == "CREATING" and name in _earlier_names(work)
         if vault["VaultState"] == "FAILED" or ended:
             _remove_failed(vault)
-            work.save(removedAt=stamp(now()))
+            counted = next_request(work.vault) if work.vault.get("restoreAccessBackupVaultName") == name else {}
+            work.save(removedAt=stamp(now()), **counted)
             continue
         if own:
             return vault
@@ -210,10 +218,23 @@ def _earlier_names(work: VaultWork) -> set[str]:
     return {vault_name(work.recovery_id, work.vault_arn, request) for request in requests}
 
 
+def _count_anew(work: VaultWork) -> None:
+    """If what was asked for is gone, as when access was closed after the end, the next request is one of its own.
+
+    Else AWS could take it for the same (CreatorRequestId); people would not be told, nor would their votes be recorded.
+    """
+    if name := work.vault.get("restoreAccessBackupVaultName"):
+        if not work.access_is_lost(seems_so=True):
+            raise Unavailable(f"{name} can't be found; it is looked at once more.", "none; the step is tried again.")
+        work.save(**next_request(work.vault))
+
+
 def _create(work: VaultWork) -> dict[str, Any]:
     request = work.vault.get("request", 1)
     name = _name(work)
     recovery = work.recovery
+    if work.vault.get("requesting") != name:
+        work.save(requesting=name)
     arn = None
     try:
         answer = client("backup").create_restore_access_backup_vault(
@@ -250,9 +271,8 @@ def _raise_refusal(error: ClientError, work: VaultWork, name: str) -> None:
         ) from error
     if code == "LimitExceededException":
         removed_at = work.vault.get("removedAt")
-        if (
-            removed_at and now() - parse_time(removed_at) < _COUNTS_AFTER_REMOVAL
-        ):  # a vault that was just deleted may count for a moment (inferred)
+        # A vault that was just deleted may count for a moment (inferred).
+        if removed_at and now() - parse_time(removed_at) < _COUNTS_AFTER_REMOVAL:
             raise Unavailable(
                 f"AWS still counts a deleted vault of {vault_arn}: {said}", "none; tried again."
             ) from error

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airlift.access import ending, read_access
-from airlift.approving import next_request
+from airlift.access import ending, next_request, read_access
 from airlift.errors import AirliftError, NothingToRestore
 from airlift.ledger import Change, Conflict, Put, Record, claim_key, item_key, keyed, looked_key
 from airlift.recovery import NO_CUT_OFF, cut_off

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlift.access import vault_name
 from airlift.access_vaults import recovery_of
-from airlift.errors import AirliftError, FailedVaultNotRemovable, Unavailable, VaultAccessHeldByOther
+from airlift.errors import AirliftError, FailedVaultNotRemovable, Superseded, Unavailable, VaultAccessHeldByOther
 from airlift.ledger import keyed, recovery_key
 from airlift.requesting import request_access
 from airlift.values import stamp
@@ -16,9 +16,11 @@ from tests.unit.domain import (
     ACCOUNT,
     NOW,
     RECOVERY_ID,
+    SECOND_EXECUTION,
     SECOND_VAULT,
     VAULT,
     Service,
+    a_lock,
     a_recovery,
     ago,
     refused,
@@ -227,6 +229,48 @@ def test_whose_a_vault_is_tells_its_tag_or_before_it_is_open_its_name(
     assert recovery_of({"BackupVaultArn": "arn", "BackupVaultName": DRILLS, "VaultState": state}) == whose
 
 
+@pytest.mark.parametrize("theirs", [False, True])
+def test_after_access_was_closed_a_resume_asks_anew_and_tells_people(
+    work: Make, services: Services, theirs: bool
+) -> None:
+    """Under a number of its own, or AWS might take it for the request of then; also if an adopted vault served it."""
+    backup = Backup(services)
+    old = "theirs" if theirs else OURS
+    w = work(vault=FRESH)
+    w.ledger.write(w.notice("request", "access requested", "then", "vote"))
+    w = work(vault=FRESH | {"restoreAccessBackupVaultName": old, "grantedAt": stamp(ago(days=9))})
+    with pytest.raises(Unavailable, match="looked at once more"):  # a read may be stale
+        request_access(w)
+    w = work(vault=w.vault | {"accessDoubtedAt": stamp(ago(minutes=2))})
+    request_access(w)
+    assert backup.asked == [vault_name(RECOVERY_ID, VAULT, 2)]
+    vault = stored(w, w.vault)
+    assert (vault["restoreAccessBackupVaultName"], vault["requestedAt"]) == (backup.asked[0], stamp(NOW))
+    assert "grantedAt" not in vault
+    assert len(told(w)) == 2
+
+
+def test_what_is_asked_for_after_a_request_of_ours_has_failed_is_another_request(
+    work: Make, services: Services
+) -> None:
+    backup = Backup(services, (OURS, "FAILED", VAULT, RECOVERY_ID))
+    request_access(work(vault=FRESH | {"restoreAccessBackupVaultName": OURS}))
+    assert backup.asked == [vault_name(RECOVERY_ID, VAULT, 2)]
+
+
+def test_without_the_lock_nobody_is_asked_and_nothing_is_touched(
+    work: Make, services: Services, given: Callable[..., None]
+) -> None:
+    """As by a child of an earlier execution that somebody redrives."""
+    backup = Backup(services, ("failed", "FAILED", VAULT, RECOVERY_ID))
+    w = work(vault=FRESH)
+    given(a_lock(SECOND_EXECUTION))
+    with pytest.raises(Superseded):
+        request_access(w)
+    assert backup.vaults.keys() == {"failed"}
+    assert backup.asked == []
+
+
 def test_a_failed_vault_that_can_not_be_removed_is_named_with_the_command(work: Make, services: Services) -> None:
     backup = Backup(services, ("failed", "FAILED", VAULT, "r-other"))
     backup.aws.answers["delete_backup_vault"] = refused("AccessDeniedException", "denied by an SCP")
@@ -309,12 +353,13 @@ def test_a_request_whose_vault_does_not_show_before_the_vote_is_waited_for(work:
     assert texts(w.ledger, "request") == [f"Access requested as {OURS}, which AWS Backup does not show yet"]
 
 
-@pytest.mark.parametrize(("hours", "asked"), [(24, []), (25, [OURS])])
+@pytest.mark.parametrize(("hours", "asked"), [(24, []), (25, [vault_name(RECOVERY_ID, VAULT, 2)])])
 def test_a_request_that_has_not_shown_is_not_made_twice_while_people_may_vote_on_it(
     work: Make, services: Services, hours: int, asked: list[str]
 ) -> None:
     backup = Backup(services)
     known = {"restoreAccessBackupVaultName": OURS, "requestedAt": stamp(ago(hours=hours)), "unseen": True}
+    known["accessDoubtedAt"] = stamp(ago(minutes=2))
     assert request_access(work(vault=FRESH | known))["next"] == "wait"
     assert backup.asked == asked
 

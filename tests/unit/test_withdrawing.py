@@ -70,6 +70,7 @@ def stop(
         {},
         {"sessionStatus": "UNKNOWN"},  # it could not be read, so it may be pending
         {"sessionStatus": None, "sessionArn": None},  # stopped before anybody looked at it
+        {"restoreAccessBackupVaultName": None, "requesting": "just-now"},  # while it was made
     ],
 )
 def test_a_pending_request_is_withdrawn_and_people_are_told(
