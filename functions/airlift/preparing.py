@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.checking import ISOLATION, Scene
 from airlift.endings import VAULT_RECOVERED
 from airlift.errors import AirliftError
-from airlift.ledger import Holder, Ledger, Put, Record, Update, again_key, item_key, recovery_key, vault_key
+from airlift.ledger import Holder, Ledger, Record, Update, again_key, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.readiness import of_account, of_vault
 from airlift.timeline import entry
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airlift.plan import Plan
 
 _CHECKING = timedelta(seconds=60)
+_PER_WRITE = 90
 _WORDS = {"blocks": "Blocked", "holds": "Held back", "warning": "Warning"}
 
 
@@ -41,8 +42,7 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
     until = now() + _CHECKING
     scene = Scene(plan, ledger, _in_plan(plan, recovery["vaults"]), recovery_id)
     of_all = of_account(scene, until=until)
-    if texts := _texts(of_all, override):
-        ledger.write(*_entries(recovery_id, texts), holder=holder)
+    _tell(ledger, holder, recovery_id, _texts(of_all, override))
     ready: list[dict[str, str]] = []
     blockers: list[AirliftError] = []
     for order, arn in enumerate(recovery["vaults"]):
@@ -61,8 +61,8 @@ def check_readiness(ledger: Ledger, holder: Holder, recovery_id: str) -> list[di
             "executionName": execution_name,
             **_anew(record, blocker),
         }
-        told = _entries(recovery_id, texts, arn)
-        ledger.write(Update(vault_key(recovery_id, arn), values, create=True), *told, holder=holder)
+        _tell(ledger, holder, recovery_id, texts, arn)
+        ledger.write(Update(vault_key(recovery_id, arn), values, create=True), holder=holder)
         if blocker:
             blockers.append(blocker)
         else:
@@ -99,9 +99,12 @@ def _texts(results: Iterable[Result], override: str) -> list[str]:
     return [_told(result, override) for result in results if result.severity in _WORDS]
 
 
-def _entries(recovery_id: str, texts: Iterable[str], vault: str = "") -> list[Put]:
+def _tell(ledger: Ledger, holder: Holder, recovery_id: str, texts: Iterable[str], vault: str = "") -> None:
+    """Writes into the timeline what was found; a plan with many targets may lack more than one write takes."""
     at = now()
-    return [entry(recovery_id, at, f"readiness{n}", text, vault=vault) for n, text in enumerate(texts)]
+    entries = [entry(recovery_id, at, f"readiness{n}", text, vault=vault) for n, text in enumerate(texts)]
+    for first in range(0, len(entries), _PER_WRITE):
+        ledger.write(*entries[first : first + _PER_WRITE], holder=holder)
 
 
 def _told(result: Result, override: str) -> str:

@@ -300,6 +300,16 @@ def test_a_key_that_can_not_be_read_hides_nothing_else(work: Make, services: Ser
     assert any(text.startswith(f"Held back (S3): Key {gone}: it does not exist") for text in told)
 
 
+def test_however_much_a_large_plan_lacks_people_are_asked_all_the_same(work: Make, services: Services) -> None:
+    """One transaction takes a hundred records."""
+    stands(services)
+    services.play("kms", describe_key=refused("NotFoundException"))
+    keys = [{"arn": table_arn(f"t{n}"), "kmsKeyId": f"arn:aws:kms:x:444455556666:key/{n}"} for n in range(120)]
+    w = work(accounts=ACCOUNTS, targets={"resources": keys})
+    assert checked(w) == [VAULT]
+    assert sum("does not exist" in text for text in texts(w.ledger)) == 120
+
+
 def test_a_key_of_another_account_is_warned_of(work: Make, services: Services) -> None:
     stands(services)
     services.play("kms", describe_key={"KeyMetadata": {"KeyState": "Enabled"}})
