@@ -28,7 +28,9 @@ def close_access(ledger: Ledger, recovery_id: str, vault: Record) -> list[tuple[
     for name, arn, state in _own(recovery_id, vault):
         if name not in _names(recovery_id, vault):
             left.append((name, "it has this recovery's tag, but the ledger does not know it"))
-        elif _serves_another(ledger, recovery_id, vault, name):
+        elif (user := _used_by(ledger, recovery_id, vault, name)) == recovery_id:
+            left.append((name, "the recovery goes on meanwhile"))
+        elif user:
             continue
         elif not state:
             left.append((name, "it is listed, but can't be looked at"))
@@ -69,10 +71,11 @@ def _names(recovery_id: str, vault: Record) -> set[str]:
     return given | {vault.get("restoreAccessBackupVaultName", "")}
 
 
-def _serves_another(ledger: Ledger, recovery_id: str, vault: Record, name: str) -> bool:
-    """Whether the recovery that runs for the account has this vault in its own record."""
+def _used_by(ledger: Ledger, recovery_id: str, vault: Record, name: str) -> str:
+    """The recovery that runs for the account if it has this vault in its own record, or is this one; empty if none."""
     lock = ledger.get(lock_key(account_of(recovery_id)))
-    if lock is None or lock["recoveryId"] == recovery_id:
-        return False
+    if lock is None:
+        return ""
     other = ledger.get(vault_key(lock["recoveryId"], vault["sourceBackupVaultArn"])) or {}
-    return bool(other.get("restoreAccessBackupVaultName") == name)
+    used = lock["recoveryId"] == recovery_id or other.get("restoreAccessBackupVaultName") == name
+    return str(lock["recoveryId"]) if used else ""

@@ -10,7 +10,7 @@ import pytest
 from airlift.errors import InvalidInput, RecoveryAlreadyRuns
 from airlift.inputs import parse_input
 from airlift.janitor import tidy_up
-from airlift.ledger import Ledger, Record, chore_key, keyed, last_key, lock_key, recovery_key
+from airlift.ledger import Delete, Ledger, Record, chore_key, keyed, last_key, lock_key, recovery_key
 from airlift.leftovers import made_by, why_not_yet
 from airlift.names import derived_name
 from airlift.operator import act
@@ -345,6 +345,10 @@ def test_the_janitor_closes_access_when_the_plan_says(
     at = stamp(NOW - timedelta(days=ended))
     given(a_recovery(state="ENDED", outcome="Recovered", endedAt=at), a_vault())
     given(keyed(chore_key(RECOVERY_ID), recoveryId=RECOVERY_ID))
+    given(a_lock())  # it is resumed between two looks
+    assert tidy_up(ledger) == {"access being closed" if closed else "access kept": 1}
+    assert own in vaults
+    ledger.write(Delete(lock_key(ACCOUNT), only_if={}))
     found = [tidy_up(ledger), tidy_up(ledger)]
     assert found == [
         {"access being closed" if closed else "access kept": 1},

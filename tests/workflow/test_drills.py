@@ -146,7 +146,7 @@ def test_iam_refuses_to_delete_what_a_real_recovery_restored_even_if_the_code_wa
         ours = (f"RECOVERY#{real_id}", "RECOVERY")
         monkeypatch.setattr(cleaning, "_ended_drill", lambda ledger, _id: ledger.get(ours))
         monkeypatch.setattr(cleaning, "claim", lambda _clients, _arn, recovery_id, _source: recovery_id)
-        monkeypatch.setattr(revoking, "_serves_another", lambda *_: False)
+        monkeypatch.setattr(revoking, "_used_by", lambda *_: "")
         function = sim.lambdas.named("clean_up_drill")
         answer = sim.lambdas.invoke(function.arn, {"recoveryId": real_id, "executionArn": real}).payload
 
