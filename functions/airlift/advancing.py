@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -55,6 +56,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     reopen_wanted_again(work)
     items = list(work.ledger.query(_partition(work), index=OPEN_INDEX))
     jobs = restore_jobs(work, items)
+    work.begin_turn()
     due = observe(work, items, jobs)
     items = collect(work, items, cut)
     if not items:
@@ -63,7 +65,7 @@ def advance_restores(work: VaultWork) -> dict[str, Any]:
     if awaits_confirmation(work):
         again = [item for item in now_.startable if item["state"] == "starting"]
         now_ = replace(now_, startable=again, stops=(), more=False, confirming=True)
-    tried = bool(now_.startable)
+    tried = bool(now_.startable or due)  # what can't be settled is held, and makes way for the next wave as well
     now_ = replace(now_, startable=ready_to_start(work, isolated(work, now_.startable)))
     begun, left = _begin(work, now_, due, jobs, cut)
     items = collect(work, items, cut)
@@ -169,7 +171,8 @@ def _access_lost(work: VaultWork, now_: Turn, jobs: Jobs, cut: datetime) -> None
     work.save(accessLost=True)
     for item in now_.startable:
         if item["state"] == "starting":
-            start(work, item, jobs, cut)  # its lost call may have made a job, which must not be forgotten
+            with suppress(Throttled):  # looked at again in the next turn
+                start(work, item, jobs, cut)  # its lost call may have made a job, which must not be forgotten
         else:
             hold(work, item, "access to the vault was lost before it was started", LOST, item["attempts"])
 
@@ -205,7 +208,7 @@ def _note_stops(work: VaultWork, now_: Turn) -> None:
 
 
 def _next(work: VaultWork, items: list[Record], now_: Turn, begun: int, left: int, *, tried: bool) -> dict[str, Any]:
-    """When the next turn is due; `tried` is whether this one had anything to start, held back or not."""
+    """When the next turn is due; `tried` is whether this one had anything to start or to settle, held back or not."""
     states = {item["state"] for item in items}
     flying = bool(states & IN_FLIGHT)
     if left:

@@ -91,6 +91,7 @@ def fresh_attempt(item: Record, *, candidate: int | None = None) -> dict[str, An
             "token", "metadata", "jobId", "percentDone", "startedAt", "completedAt", "createdResourceArn",
             "statusMessage", "validatedHow", "endedAt", "dueAt", "leaseUntil", "settleSentAt", "settleSends",
             "doing", "doubtedSince", "reason", "nextStep", "heldAt", "heldIn", "heldFrom", "intentAt", "askedSince",
+            "unreadSince",
         )
     )  # fmt: skip
     return {

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 TURNS_UP_WITHIN = timedelta(minutes=5)
 """How long ListRestoreJobs may lag behind (our own bound; AWS states none)."""
 _ANSWERED_WITHIN = timedelta(minutes=30)
-"""After so long without an answer a start counts as failed, so that its wave can end."""
+"""After so long without an answer a start, or a reading before it, counts as failed, so that its wave can end."""
+_READ_AGAIN_AFTER = timedelta(seconds=30)
 
 
 def start(work: VaultWork, item: Record, jobs: Jobs, cut_off: datetime) -> None:
@@ -167,10 +168,9 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
     except MetadataRefused as error:
         hold(work, item, error.what, _refused(error), attempted(item, error.name, safe_text(error.what, 300)))
         return False
-    except ClientError as error:
-        if is_transient(error):
-            raise
-        _refused_start(work, item, error)
+    except (ClientError, *NO_ANSWER) as error:
+        if not is_transient(error) or not _put_off(work, item):
+            _refused_start(work, item, error)
         return False
     token = hashlib.sha256(
         "\n".join((work.recovery_id, work.vault_arn, item["resourceArn"], str(item["attempt"]))).encode()
@@ -186,11 +186,21 @@ def _freeze(work: VaultWork, item: Record, family: Family, cut_off: datetime) ->
             "metadata": metadata,
             "copySourceTags": (tags_wanted and family.copies_source_tags) or None,
             "token": token,
+            "unreadSince": None,
             "intentAt": stamp(now()),
             "state": "starting",
         },
         *told_,
     )
+    return True
+
+
+def _put_off(work: VaultWork, item: Record) -> bool:
+    """Lets an item wait whose point can't be read now, so that it keeps back no other; False if it has long enough."""
+    since = item.get("unreadSince") or stamp(now())
+    if now() - parse_time(since) >= _ANSWERED_WITHIN:
+        return False
+    change(work, item, {"unreadSince": since, "dueAt": (now() + _READ_AGAIN_AFTER).timestamp()})
     return True
 
 

@@ -95,6 +95,10 @@ class VaultWork:
         """What is left of this turn's minute, 0 when it is over; what could not be done is done in the next one."""
         return max(0.0, (turn - (now() - self._begun)).total_seconds())
 
+    def begin_turn(self) -> None:
+        """The turn's minute begins now: of tens of thousands of resources the reading alone takes as long."""
+        self._begun = now()
+
     def count_round(self) -> int:
         """The number of this look at the vault, over all steps of its execution. To be saved with what was found.
 

@@ -178,6 +178,45 @@ def test_when_access_is_lost_started_jobs_go_on_and_nothing_else_is_started(work
         advance_restores(w)
 
 
+def test_a_start_whose_answer_was_lost_is_repeated_until_aws_has_room_though_access_is_lost(
+    work: Make, backup: Service
+) -> None:
+    """Its call may have made a job, which must not be forgotten."""
+    backup.answers["describe_backup_vault"] = refused("ResourceNotFoundException")
+    backup.answers["start_restore_job"] = refused("ThrottlingException", operation="StartRestoreJob")
+    begun = an_item("a", state="starting", intentAt=stamp(ago(minutes=1)), metadata={}, token="t" * 64)
+    w = work(begun, vault={"accessDoubtedAt": stamp(ago(minutes=2))})
+    assert advance_restores(w)["next"] == "wait"
+    assert stored(w, begun)["state"] == "starting"
+    backup.answers["start_restore_job"] = {"RestoreJobId": "job-1"}
+    advance_restores(w)
+    assert stored(w, begun)["jobId"] == "job-1"
+
+
+def test_what_can_not_be_settled_is_held_and_the_next_wave_begins(work: Make, backup: Service) -> None:
+    waves = [{"name": "files", "match": [{"names": ["a"]}]}, {"name": "rest", "match": [{"types": ["DynamoDB"]}]}]
+    ended = an_item("a", state="settling", jobId="job-0", settleSends=5, settleSentAt=0, waveName="files")
+    later = an_item("b", wave=1, waveName="rest")
+    w = work(ended, later, waves=waves)
+    assert advance_restores(w) == {"next": "wait", "waitSeconds": 5}
+    assert stored(w, ended)["heldClass"] == "not settled"
+    advance_restores(w)
+    assert stored(w, later)["state"] == "running"
+
+
+def test_however_long_reading_takes_something_is_started_after_it(
+    work: Make, backup: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(w: VaultWork, *_: object) -> dict[str, Any]:
+        w._begun -= timedelta(seconds=61)
+        return {}
+
+    monkeypatch.setattr("airlift.advancing.restore_jobs", slowly)
+    item = an_item()
+    advance_restores(w := work(item))
+    assert stored(w, item)["state"] == "running"
+
+
 def test_access_that_seems_lost_in_one_read_is_looked_at_again(work: Make, backup: Service) -> None:
     backup.answers["describe_backup_vault"] = refused("ResourceNotFoundException")
     item = an_item()

@@ -9,7 +9,7 @@ import pytest
 from airlift.ledger import Conflict, Update
 from airlift.starting import recovery_point, start
 from airlift.values import stamp
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from tests.unit.domain import (
     ACCOUNT,
@@ -304,16 +304,6 @@ def test_where_a_points_metadata_may_not_be_read_what_aws_infers_helps(work: Mak
     assert stored(w, item)["pointMetadata"] == {"engine": "aurora-mysql"}
 
 
-def test_when_aws_infers_no_metadata_for_now_the_step_is_tried_again(work: Make, services: Services) -> None:
-    unread = {"get_recovery_point_restore_metadata": refused("AccessDeniedException")}
-    backup(services, **unread, get_restore_testing_inferred_metadata=refused("ThrottlingException"))
-    item = an_item()
-    w = work(item)
-    with pytest.raises(ClientError, match="Throttling"):
-        start(w, item, {}, CUT)
-    assert stored(w, item)["state"] == "waiting"
-
-
 def test_a_resource_whose_points_can_not_be_looked_up_is_held(work: Make, services: Services) -> None:
     backup(services, list_recovery_points_by_backup_vault=refused("AccessDeniedException"))
     item = an_item(candidates=[])
@@ -342,13 +332,38 @@ def test_a_point_that_is_gone_since_access_was_lost_costs_no_candidate(work: Mak
     assert stored(w, w.vault)["accessLost"] is True
 
 
-def test_when_aws_does_not_answer_before_the_intent_the_step_is_tried_again(work: Make, services: Services) -> None:
-    backup(services, get_recovery_point_restore_metadata=refused("ThrottlingException"))
+UNREAD: dict[str, Any] = {"get_recovery_point_restore_metadata": refused("InternalServerException", "broken", 500)}
+NOT_INFERRED: dict[str, Any] = {
+    "get_recovery_point_restore_metadata": refused("AccessDeniedException"),
+    "get_restore_testing_inferred_metadata": refused("ThrottlingException"),
+}
+SILENT: dict[str, Any] = {"get_recovery_point_restore_metadata": ReadTimeoutError(endpoint_url="backup")}
+
+
+@pytest.mark.parametrize("answers", [UNREAD, NOT_INFERRED, SILENT])
+def test_what_can_not_be_read_of_a_point_now_is_read_again_and_keeps_back_no_other(
+    work: Make, services: Services, answers: Any
+) -> None:
+    aws = backup(services, **answers)
     item = an_item()
-    w = work(item)
-    with pytest.raises(ClientError):
-        start(w, item, {}, CUT)
-    assert stored(w, item)["state"] == "waiting"
+    start(w := work(item), item, {}, CUT)
+    now = stored(w, item)
+    assert (now["state"], now["dueAt"], now["unreadSince"]) == ("waiting", NOW.timestamp() + 30, stamp(NOW))
+    assert aws.requests("start_restore_job") == []
+    backup(services)
+    start(w, now, {}, CUT)
+    assert stored(w, item)["state"] == "running"
+    assert "unreadSince" not in stored(w, item)
+
+
+def test_what_can_not_be_read_for_half_an_hour_has_failed(work: Make, services: Services) -> None:
+    backup(services, **UNREAD)
+    item = an_item(unreadSince=stamp(ago(minutes=30)))
+    start(w := work(item), item, {}, CUT)
+    now = stored(w, item)
+    assert [attempt["message"] for attempt in now["attempts"]] == ["broken"]
+    assert now["attempt"] == 2
+    assert "unreadSince" not in now
 
 
 def test_what_the_plan_lacks_holds_the_resource_with_the_plans_remedy(work: Make, services: Services) -> None:
