@@ -32,7 +32,7 @@ ROWS = [line for line in CHECKLIST.splitlines() if line.startswith("| ") and " h
 _GLOBAL = {"region", "query", "output", "profile"}
 _SERVICES = {"s3api": "s3"}
 # What the aws CLI has of its own: commands, and an option that it calls otherwise.
-_OWN_COMMANDS = [["cloudformation", "deploy"], ["s3", "cp"]]
+_OWN_COMMANDS = [["cloudformation", "deploy"], ["s3", "cp"], ["sso", "login"]]
 _RENAMED = {"endpoint": "notification-endpoint"}
 
 
