@@ -82,7 +82,7 @@ demo: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
 	@.venv/bin/python -m local.cloud.demo $(if $(MODE),--mode $(MODE)) $(if $(VOTE),--vote $(VOTE))
 
 faults: .venv/bin/airlift .venv-cloud/.locked .venv-sam/.locked
-	@$(MAKE) --jobs 3 --output-sync=line --no-print-directory \
+	@$(MAKE) --jobs 3 --no-print-directory \
 		faults-campaign $(if $(ONLY),,faults-sequences) $(if $(ONLY)$(FAULTS),,faults-on-local-cloud)
 
 faults-campaign:
