@@ -9,7 +9,7 @@
 #   make test     all tests but those that need a browser
 #   make golden   writes the histories anew that tests/workflow/golden keeps
 #   make test-web the pages, in a headless Chromium; screenshots in artefacts/
-#   make bench    measures, and writes bench/RESULTS.md; about half an hour, QUICK=1: a part of it in two minutes
+#   make bench    measures, and writes bench/RESULTS.md; under an hour, QUICK=1: a part of it in some minutes
 #   make check    formatting, types, template, workflows, rights, Control Tower's rules, secrets, licences; asks no network
 #   make audit    known vulnerabilities of every locked package; needs a vulnerability service. OPTIONS=… goes to pip-audit
 #   make lock     writes the locks anew after a change of a *.in file; UPGRADE=1 takes newer releases

@@ -12,7 +12,7 @@ from airlift.endings import VAULT_RECOVERED
 from airlift.errors import ResourcesNotRestored
 from airlift.failures import Cause
 from airlift.items import OUTCOMES, RESTORED, attempted, candidate_of, hold
-from airlift.ledger import Change, Put, Record, Update, item_key, merge
+from airlift.ledger import PER_WRITE, Change, Put, Record, Update, item_key, merge
 from airlift.suspecting import after_sign, is_after
 from airlift.telemetry import tell_outcomes
 from airlift.values import now, stamp
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from airlift.vaults import VaultWork
 
-_PER_WRITE = 90
 _SUSPECT = Cause(
     "environment",
     "suspect point",
@@ -38,8 +37,8 @@ def collect(work: VaultWork, items: list[Record], cut: datetime) -> list[Record]
     Gives the items that are still open.
     """
     ended = [item for item in items if item["state"] in OUTCOMES and not _suspect(work, item, cut)]
-    for first in range(0, len(ended), _PER_WRITE):
-        batch = ended[first : first + _PER_WRITE]
+    for first in range(0, len(ended), PER_WRITE):
+        batch = ended[first : first + PER_WRITE]
         counted = counting(work, batch, +1)
         closed: list[Change] = [
             Update(

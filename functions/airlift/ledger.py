@@ -46,6 +46,8 @@ Record = dict[str, Any]
 """One record as the ledger holds it, numbers as int or float."""
 
 OPEN_INDEX = "open"
+PER_WRITE = 90
+"""Changes of many records in one write: a transaction takes 100 (API_TransactWriteItems.html), checks included."""
 _TRIES = 14
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Cancellation reasons that pass by themselves (API_TransactWriteItems.html)."""

@@ -9,7 +9,7 @@ from airlift.aws import client
 from airlift.failures import Cause
 from airlift.items import attempted, change, failed, hold, release, released, told
 from airlift.jobs import jobs_since
-from airlift.ledger import Conflict, Record, Update, item_key
+from airlift.ledger import PER_WRITE, Conflict, Record, Update, item_key
 from airlift.pacing import STARTS_PER_SECOND
 from airlift.runtime import logger, setting
 from airlift.values import now, safe_text, stamp
@@ -26,7 +26,6 @@ _SENDS = 5
 _AT_ONCE = int(STARTS_PER_SECOND * _SENT_AGAIN_AFTER)
 """Sent and not answered at one time: as many as end, if they end as fast as they start, before one is sent again."""
 _PERCENT_STEP = 10
-_PER_WRITE = 90
 _NO_ANSWER = Cause(
     "environment",
     "not settled",
@@ -109,8 +108,8 @@ def settle_look_in(item: Record, *, awaited: bool) -> float:
 
 def _note_progress(work: VaultWork, items: list[tuple[Record, int]]) -> None:
     """Many at a time: of thousands that run, some have always come a step further."""
-    for first in range(0, len(items), _PER_WRITE):
-        batch = items[first : first + _PER_WRITE]
+    for first in range(0, len(items), PER_WRITE):
+        batch = items[first : first + PER_WRITE]
         updates = [
             Update(
                 item_key(work.recovery_id, work.vault_arn, item["resourceArn"]),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airlift.checking import ISOLATION, Scene
 from airlift.endings import VAULT_RECOVERED
 from airlift.errors import AirliftError
-from airlift.ledger import Holder, Ledger, Record, Update, again_key, item_key, recovery_key, vault_key
+from airlift.ledger import PER_WRITE, Holder, Ledger, Record, Update, again_key, item_key, recovery_key, vault_key
 from airlift.plan_store import plan_at
 from airlift.readiness import of_account, of_vault
 from airlift.timeline import entry
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from airlift.plan import Plan
 
 _CHECKING = timedelta(seconds=60)
-_PER_WRITE = 90
 _WORDS = {"blocks": "Blocked", "holds": "Held back", "warning": "Warning"}
 
 
@@ -103,8 +102,8 @@ def _tell(ledger: Ledger, holder: Holder, recovery_id: str, texts: Iterable[str]
     """Writes into the timeline what was found; a plan with many targets may lack more than one write takes."""
     at = now()
     entries = [entry(recovery_id, at, f"readiness{n}", text, vault=vault) for n, text in enumerate(texts)]
-    for first in range(0, len(entries), _PER_WRITE):
-        ledger.write(*entries[first : first + _PER_WRITE], holder=holder)
+    for first in range(0, len(entries), PER_WRITE):
+        ledger.write(*entries[first : first + PER_WRITE], holder=holder)
 
 
 def _told(result: Result, override: str) -> str:

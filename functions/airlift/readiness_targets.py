@@ -17,6 +17,7 @@ from airlift.items import NOT_ISOLATED
 from airlift.readiness_access import refused
 from airlift.restore import FAMILIES, family_of
 from airlift.restore.clusters import Aurora, DocumentDb, Neptune
+from airlift.restore.common import role_exists
 from airlift.restore.dsql import Dsql, check_service_role
 from airlift.runtime import setting
 from airlift.surroundings import keys_of, look_around
@@ -74,27 +75,18 @@ def starter(scene: Scene) -> Iterator[Result]:
 
 def service_role(_scene: Scene) -> Iterator[Result]:
     """AWS Backup's service-linked role, which key policies name for restores from an air-gapped vault."""
-    if not _exists(_SERVICE_ROLE):
+    if not role_exists(client("iam"), _SERVICE_ROLE):
         what = f"The service-linked role {_SERVICE_ROLE} is not there."
         why = "Restores under a customer managed key need it; an account that never used AWS Backup lacks it."
         remedy = f"`aws iam create-service-linked-role --aws-service-name {_BACKUP}`."
         yield Result("service-linked roles", "warning", ACCOUNT, what, why, remedy)
 
 
-def _exists(role: str) -> bool:
-    iam = client("iam")
-    try:
-        iam.get_role(RoleName=role)
-    except iam.exceptions.NoSuchEntityException:
-        return False
-    return True
-
-
 def service_role_of_rds(scene: Scene) -> Iterator[Result]:
     """Amazon RDS's, if the plan speaks of clusters: RDS makes it at its first use, for whoever may make roles."""
     clusters = (*Aurora.resource_types, *DocumentDb.resource_types, *Neptune.resource_types)
-    kinds = [kind for kind in clusters if kind in _spoken_of(scene)]
-    if kinds and not _exists(_ROLE_OF_RDS):
+    kinds = sorted(_spoken_of(scene).intersection(clusters))
+    if kinds and not role_exists(client("iam"), _ROLE_OF_RDS):
         what = f"The service-linked role {_ROLE_OF_RDS} is not there."
         why = "RDS makes no DB subnet group and no cluster here, so what is to be restored of these types is held."
         remedy = "`aws iam create-service-linked-role --aws-service-name rds.amazonaws.com`."

@@ -301,10 +301,14 @@ class Simulation:
                 raise ServiceError("AccessDeniedException", f"{role_arn} may not start {target}.", 403)
             self.engine.start(target, None, json.dumps(event))
         elif ":sns:" in target:
-            by = role_arn or "events.amazonaws.com"
-            may = self.permissions.may_send(by, self.account, target)
-            if not (self.authorize(by, "sns:Publish", target) if role_arn else may):
-                raise ServiceError("AuthorizationError", f"{by} may not publish to {target}.", 403)
+            if role_arn:
+                may = self.authorize(role_arn, "sns:Publish", target)
+            else:
+                may = self.permissions.may_send("events.amazonaws.com", self.account, target)
+            if not may:
+                raise ServiceError(
+                    "AuthorizationError", f"{role_arn or 'EventBridge'} may not publish to {target}.", 403
+                )
             self.client("sns").publish(TopicArn=target, Message=event)
         else:
             raise LookupError(f"not simulated as a rule's target: {target}")

@@ -85,7 +85,7 @@ def test_an_item_is_counted_once_whoever_repeats_the_step(work: Make) -> None:
 def test_more_outcomes_than_a_transaction_takes_are_counted_in_several(
     work: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airlift.collecting._PER_WRITE", 2)
+    monkeypatch.setattr("airlift.collecting.PER_WRITE", 2)
     items = [an_item(f"t{n}", state="validated") for n in range(5)]
     w = work(*items)
     collect(w, items, CUT)

@@ -26,6 +26,15 @@ MOST_TAGS = 50
 """Of one resource, for all services alike; those of AWS (`aws:`) don't count (tagging in the AWS General Reference)."""
 
 
+def role_exists(iam: Any, name: str) -> bool:
+    """Whether the account has a role of this name, such as a service-linked one. `iam` is an IAM client."""
+    try:
+        iam.get_role(RoleName=name)
+    except iam.exceptions.NoSuchEntityException:
+        return False
+    return True
+
+
 def assemble(family: Family, *layers: Mapping[str, Any]) -> dict[str, str]:
     """StartRestoreJob metadata from layers, a later one winning over an earlier one.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlift.errors import MetadataRefused
 from airlift.restore.base import Family, Finishing, Validation
-from airlift.restore.common import airlift_tags, assemble, present, resource_id, verdict
+from airlift.restore.common import airlift_tags, assemble, present, resource_id, role_exists, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,14 +104,11 @@ class Dsql(Family):
 
 def check_service_role(clients: Clients) -> None:
     """Raises `MetadataRefused` without it: in an account that never had a cluster a job fails (inferred)."""
-    iam = clients("iam")
-    try:
-        iam.get_role(RoleName=SERVICE_LINKED_ROLE)
-    except iam.exceptions.NoSuchEntityException as error:
+    if not role_exists(clients("iam"), SERVICE_LINKED_ROLE):
         raise MetadataRefused(
             f"The recovery account has no role {SERVICE_LINKED_ROLE}, so Aurora DSQL makes no cluster in it.",
             "make it with `aws iam create-service-linked-role --aws-service-name dsql.amazonaws.com`.",
-        ) from error
+        )
 
 
 def _protected(target: Target) -> bool:
